@@ -1,0 +1,1 @@
+"""Whole jobs: quickstart, predict, report."""

@@ -1,0 +1,86 @@
+"""The data vocabulary: what passes from a video file to a batch, with the shape of every field.
+
+Letters: B videos, V views of a video (clips x crops, crops major), C channels, T frames,
+H x W pixels, N frames in any order.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+Frame = npt.NDArray[np.uint8]  # (H, W, C): RGB, or the x and y of optical flow
+Frames = npt.NDArray[np.uint8]  # (N, H, W, C)
+Indices = npt.NDArray[np.int64]  # frame numbers, from 0
+
+
+class FrameSource(Protocol):
+    """An open video file or a folder of frame images, addressed by frame number from 0."""
+
+    @property
+    def num_frames(self) -> int:
+        """Frames that can be decoded."""
+        ...
+
+    @property
+    def height(self) -> int:
+        """Height in pixels as shown, after rotation."""
+        ...
+
+    @property
+    def width(self) -> int:
+        """Width in pixels as shown, after rotation."""
+        ...
+
+    def frames_at(
+        self, indices: Sequence[int] | Indices, each: Callable[[Frame], Frame] | None = None
+    ) -> Frames:
+        """Return the frames (N, H, W, C) in the order asked for, repeats included.
+
+        ``each`` is applied to a frame as soon as it is decoded (resize, crop), so that a clip never
+        exists at full size in memory.
+        """
+        ...
+
+    def close(self) -> None:
+        """Release the file."""
+        ...
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One video, ready to batch."""
+
+    clips: Tensor  # (V, C, T, H, W) uint8
+    label: Tensor  # () int64, or (K,) float32 of zeros and ones where a video has several labels
+    video: str  # the path, as the list spells it
+    index: int  # the place in the list
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Several videos. Lightning moves it to the device through :meth:`to`."""
+
+    clips: Tensor  # (B, V, C, T, H, W) uint8
+    labels: Tensor  # (B,) int64, or (B, K) float32
+    videos: tuple[str, ...]
+    indices: tuple[int, ...]
+
+    def to(self, device: torch.device | str, non_blocking: bool = False) -> "Batch":
+        """Return the batch with its tensors on ``device``."""
+        return replace(
+            self,
+            clips=self.clips.to(device, non_blocking=non_blocking),
+            labels=self.labels.to(device, non_blocking=non_blocking),
+        )
+
+    def pin_memory(self) -> "Batch":
+        """Return the batch in page-locked memory, for copies that overlap with the GPU's work."""
+        return replace(self, clips=self.clips.pin_memory(), labels=self.labels.pin_memory())
+
+    def __len__(self) -> int:
+        return len(self.videos)

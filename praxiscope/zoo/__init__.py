@@ -1,0 +1,1 @@
+"""Published models: what exists, where its weights are, how they load."""
