@@ -1,0 +1,160 @@
+"""SlowFast: a wide pathway over few frames and a thin one over many, joined at every stage.
+
+Source: SlowFast Networks for Video Recognition, arXiv:1812.03982, Section 3.
+"""
+
+from dataclasses import dataclass
+
+from torch import Tensor, cat, nn
+
+from praxiscope.models.conv3d import FactorisedConv3d
+from praxiscope.models.heads import PooledHead
+from praxiscope.models.recognizer import Recognizer, check_depth
+from praxiscope.models.resnet3d import BLOCKS, EXPANSION, ResNet3d, init_weights
+
+FAST_OVER_LATERAL = 2  # a lateral connection doubles the fast pathway's channels
+
+
+class SlowPathway(ResNet3d):
+    """The slow pathway and, as in the published checkpoints, the lateral convolutions into it.
+
+    A lateral convolution has no norm, no ReLU and no bias. It strides time, so that the fast
+    pathway's frames meet those of the slow one.
+    """
+
+    def __init__(
+        self,
+        blocks: tuple[int, int, int, int],
+        *,
+        width: int,
+        fast_width: int,
+        speed_ratio: int,
+        lateral_frames: int,
+    ) -> None:
+        fast_channels = (fast_width, *(fast_width * EXPANSION * n for n in (1, 2, 4)))
+        lateral_channels = tuple(FAST_OVER_LATERAL * c for c in fast_channels)
+        super().__init__(blocks, width=width, lateral_channels=lateral_channels)
+        kernel, stride = (lateral_frames, 1, 1), (speed_ratio, 1, 1)
+        self.conv1_lateral, self.layer1_lateral, self.layer2_lateral, self.layer3_lateral = (
+            LateralConv(c_in, c_out, kernel, stride)
+            for c_in, c_out in zip(fast_channels, lateral_channels, strict=True)
+        )
+
+
+class LateralConv(nn.Module):
+    """A bare convolution under the name that the published checkpoints give it."""
+
+    def __init__(
+        self, c_in: int, c_out: int, kernel: tuple[int, int, int], stride: tuple[int, int, int]
+    ) -> None:
+        super().__init__()
+        self.conv = FactorisedConv3d(c_in, c_out, kernel, stride)
+
+    def forward(self, fast: Tensor) -> Tensor:
+        """(B, c_in, T, H, W) -> (B, c_out, T / speed_ratio, H, W)."""
+        out: Tensor = self.conv(fast)
+        return out
+
+
+class SlowFastBackbone(nn.Module):
+    """Two pathways over the same clip.
+
+    Args:
+        slow_stride: The slow pathway sees every so many frames of the clip.
+        fast_stride: The fast pathway sees every so many frames of the clip.
+    """
+
+    def __init__(
+        self, slow: SlowPathway, fast: ResNet3d, *, slow_stride: int, fast_stride: int
+    ) -> None:
+        super().__init__()
+        self.slow_path, self.fast_path = slow, fast
+        self.slow_stride, self.fast_stride = slow_stride, fast_stride
+        self.out_channels = fast.out_channels + slow.out_channels
+
+    def forward(self, clips: Tensor) -> tuple[Tensor, Tensor]:
+        """(B, C, T, H, W) -> fast (B, C_f, T_f, H / 32, W / 32), slow (B, C_s, T_s, H / 32, W / 32).
+
+        The order is the one in which the published heads join them.
+        """
+        slow_path, fast_path = self.slow_path, self.fast_path
+        slow = slow_path.stem(every(clips, self.slow_stride))
+        fast = fast_path.stem(every(clips, self.fast_stride))
+        slow = slow_path.layer1(cat((slow, slow_path.conv1_lateral(fast)), dim=1))
+        fast = fast_path.layer1(fast)
+        slow = slow_path.layer2(cat((slow, slow_path.layer1_lateral(fast)), dim=1))
+        fast = fast_path.layer2(fast)
+        slow = slow_path.layer3(cat((slow, slow_path.layer2_lateral(fast)), dim=1))
+        fast = fast_path.layer3(fast)
+        slow = slow_path.layer4(cat((slow, slow_path.layer3_lateral(fast)), dim=1))
+        fast = fast_path.layer4(fast)
+        return fast, slow
+
+
+def every(clips: Tensor, stride: int) -> Tensor:
+    """Frames 0, stride, 2 * stride ... (B, C, T, H, W) -> (B, C, T // stride, H, W).
+
+    An incomplete last stride is left out, as in the published models (nearest interpolation).
+    """
+    num_frames = clips.shape[2] // stride
+    if num_frames == 0:
+        raise ValueError(
+            f"SlowFast takes every {stride}th frame of a clip; this clip has {clips.shape[2]}."
+        )
+    return clips[:, :, : num_frames * stride : stride]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SlowFast:
+    """Recipe entry: what the published SlowFast models differ in.
+
+    Args:
+        depth: Of the slow pathway, and of the fast one unless ``fast_depth`` says otherwise.
+        slow_stride: Frames of the clip per frame of the slow pathway (8 in 4x16, 4 in 8x8).
+        speed_ratio: Frames of the fast pathway per frame of the slow one (alpha in the paper).
+        channel_ratio: Channels of the slow pathway over those of the fast one (1 / beta).
+        lateral_frames: Temporal kernel of the lateral connections.
+        width: Channels of the slow pathway's stem.
+    """
+
+    depth: int = 50
+    fast_depth: int | None = None
+    num_classes: int
+    slow_stride: int = 8
+    speed_ratio: int = 8
+    channel_ratio: int = 8
+    lateral_frames: int = 5
+    width: int = 64
+    dropout: float = 0.5
+
+    @property
+    def channels(self) -> int:
+        """Channels of the input: RGB."""
+        return 3
+
+    def build(self) -> Recognizer:
+        """Return the recogniser with fresh weights."""
+        fast_width = self.width // self.channel_ratio
+        slow = SlowPathway(
+            BLOCKS[check_depth(self.depth)],
+            width=self.width,
+            fast_width=fast_width,
+            speed_ratio=self.speed_ratio,
+            lateral_frames=self.lateral_frames,
+        )
+        fast = ResNet3d(
+            BLOCKS[check_depth(self.fast_depth or self.depth)],
+            width=fast_width,
+            stem_frames=5,
+            temporal_kernels=(3, 3, 3, 3),
+        )
+        backbone = SlowFastBackbone(
+            slow,
+            fast,
+            slow_stride=self.slow_stride,
+            fast_stride=self.slow_stride // self.speed_ratio,
+        )
+        head = PooledHead(backbone.out_channels, self.num_classes, self.dropout)
+        model = Recognizer(backbone, head)
+        init_weights(model)
+        return model

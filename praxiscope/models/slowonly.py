@@ -1,0 +1,35 @@
+"""SlowOnly: a ResNet whose last two stages see time.
+
+Source: SlowFast Networks for Video Recognition, arXiv:1812.03982, Section 4 ("Slow-only").
+"""
+
+from dataclasses import dataclass
+
+from praxiscope.models.heads import PooledHead
+from praxiscope.models.recognizer import FLOW, RGB, Recognizer, check_depth
+from praxiscope.models.resnet3d import BLOCKS, ResNet3d, init_weights
+
+
+@dataclass(frozen=True, kw_only=True)
+class SlowOnly:
+    """Recipe entry: what the published SlowOnly models differ in.
+
+    Args:
+        channels: 3 for RGB, 2 for the x and y of optical flow.
+        width: Channels of the stem.
+    """
+
+    depth: int = 50
+    num_classes: int
+    channels: int = 3
+    width: int = 64
+    dropout: float = 0.5
+
+    def build(self) -> Recognizer:
+        """Return the recogniser with fresh weights."""
+        blocks = BLOCKS[check_depth(self.depth)]
+        backbone = ResNet3d(blocks, in_channels=self.channels, width=self.width)
+        head = PooledHead(backbone.out_channels, self.num_classes, self.dropout)
+        model = Recognizer(backbone, head, normalization=FLOW if self.channels == 2 else RGB)
+        init_weights(model)
+        return model
