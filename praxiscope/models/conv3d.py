@@ -1,9 +1,9 @@
 """The one place that decides how a factorised 3-D convolution is executed.
 
 Letters: B clips, C channels, T frames, H x W cells.
-The networks here use 1 x k x k and k x 1 x 1 kernels (but for the stem of the fast pathway). PyTorch's
-Conv3d runs those slowly on CPUs; as Conv2d over single frames, or over (T, H * W) planes, they are the
-same sums at two to three times the speed. Where a clip is stored channels-last, both are views of it.
+The networks here use 1 x k x k and k x 1 x 1 kernels (but for the stem of the fast pathway).
+PyTorch's Conv3d runs those slowly on CPUs; as Conv2d over single frames, or over (T, H * W) planes,
+they are the same sums, faster. Where a clip is stored channels-last, both are views of it.
 """
 
 import torch
@@ -37,7 +37,7 @@ class FactorisedConv3d(nn.Conv3d):
         return out.unflatten(0, (b, t)).permute(0, 2, 1, 3, 4)
 
     def _over_time(self, x: Tensor) -> Tensor:
-        """k x 1 x 1: every pixel by itself, as Conv2d with a k x 1 kernel on (B, C, T, H * W)."""
+        """K x 1 x 1: every pixel by itself, as Conv2d with a k x 1 kernel on (B, C, T, H * W)."""
         b, c, t, h, w = x.shape
         planes = x.reshape(b, c, t, h * w)
         weight = self.weight.flatten(3)  # (c_out, c_in, k, 1)
@@ -46,5 +46,5 @@ class FactorisedConv3d(nn.Conv3d):
 
 
 def channels_last(x: Tensor) -> Tensor:
-    """Return a (B, C, T, H, W) tensor stored channels-last, in which frames and planes are views."""
+    """Return (B, C, T, H, W) stored channels-last, in which frames and planes are views."""
     return x.contiguous(memory_format=torch.channels_last_3d)

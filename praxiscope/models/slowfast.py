@@ -73,7 +73,7 @@ class SlowFastBackbone(nn.Module):
         self.out_channels = fast.out_channels + slow.out_channels
 
     def forward(self, clips: Tensor) -> tuple[Tensor, Tensor]:
-        """(B, C, T, H, W) -> fast (B, C_f, T_f, H / 32, W / 32), slow (B, C_s, T_s, H / 32, W / 32).
+        """(B, C, T, H, W) -> fast and slow maps, each (B, C', T', H / 32, W / 32).
 
         The order is the one in which the published heads join them.
         """

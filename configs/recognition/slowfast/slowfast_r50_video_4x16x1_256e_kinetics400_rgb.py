@@ -1,0 +1,31 @@
+"""SlowFast R50, 4 slow frames every 16 and 32 fast ones every 2, Kinetics-400 video files.
+
+Run:       python tools/train.py
+               configs/recognition/slowfast/slowfast_r50_video_4x16x1_256e_kinetics400_rgb.py
+Published: 74.34 top-1, 91.58 top-5 (short side 256).
+Protocol:  10 clips x 3 crops of 256, softmax averaged.
+Cost:      6203 MiB per GPU in training.
+Paper:     SlowFast Networks for Video Recognition, arXiv:1812.03982.
+"""
+
+from praxiscope.data.catalog import kinetics400
+from praxiscope.data.sampling import Clip
+from praxiscope.models.slowfast import SlowFast
+from praxiscope.presets.recognition import loader, sgd, train_crops, val_view, views_10x3
+from praxiscope.recipe import Cosine, Recipe
+
+
+def recipe() -> Recipe:
+    """Return the run."""
+    return Recipe(
+        model=SlowFast(depth=50, num_classes=400, slow_stride=8, speed_ratio=8),
+        clip=Clip(frames=32, stride=2),
+        train=kinetics400("train", "video"),
+        val=kinetics400("val", "video"),
+        train_transform=train_crops(),
+        val_views=val_view(),
+        test_views=views_10x3(),
+        optim=sgd(lr=0.1, videos_per_gpu=8),
+        schedule=Cosine(epochs=256, warmup_epochs=34),
+        loader=loader(videos_per_gpu=8),
+    )

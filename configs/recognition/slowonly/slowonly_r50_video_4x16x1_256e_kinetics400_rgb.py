@@ -1,0 +1,31 @@
+"""SlowOnly R50, 4 frames every 16, Kinetics-400 RGB from video files, from scratch, 256 epochs.
+
+Run:       python tools/train.py
+               configs/recognition/slowonly/slowonly_r50_video_4x16x1_256e_kinetics400_rgb.py
+Published: 72.90 top-1, 90.82 top-5 (short side 320).
+Protocol:  10 clips x 3 crops of 256, softmax averaged.
+Cost:      8472 MiB per GPU in training.
+Paper:     SlowFast Networks for Video Recognition, arXiv:1812.03982.
+"""
+
+from praxiscope.data.catalog import kinetics400
+from praxiscope.data.sampling import Clip
+from praxiscope.models.slowonly import SlowOnly
+from praxiscope.presets.recognition import loader, sgd, train_crops, val_view, views_10x3
+from praxiscope.recipe import Cosine, Recipe
+
+
+def recipe() -> Recipe:
+    """Return the run."""
+    return Recipe(
+        model=SlowOnly(depth=50, num_classes=400),
+        clip=Clip(frames=4, stride=16),
+        train=kinetics400("train", "video"),
+        val=kinetics400("val", "video"),
+        train_transform=train_crops(),
+        val_views=val_view(),
+        test_views=views_10x3(),
+        optim=sgd(lr=0.3, videos_per_gpu=24),
+        schedule=Cosine(epochs=256),
+        loader=loader(videos_per_gpu=24),
+    )
