@@ -6,6 +6,7 @@ The layout is that of docs/en/data_preparation.md, below ``data/`` of the workin
 from pathlib import Path
 from typing import Literal
 
+from praxiscope.data.class_folders import find_classes
 from praxiscope.data.lists import Kind, Split, VideoList
 
 PathLike = str | Path
@@ -69,4 +70,15 @@ def _kinetics(
         kind=source,
         split=split,
         alternative=videos if source == "frames" else None,
+    )
+
+
+def folder(root: PathLike, split: Split, kind: Kind = "video", *, split_seed: int = 0) -> VideoList:
+    """Return a folder with one sub-folder per class, divided into training and validation.
+
+    Raises :class:`praxiscope.errors.DataError` if it does not exist or has no sub-folders.
+    """
+    num_classes = len(find_classes(Path(root)))
+    return VideoList(
+        root=Path(root), num_classes=num_classes, kind=kind, split=split, split_seed=split_seed
     )

@@ -1,11 +1,17 @@
 """Lists of labelled videos: where they are, and what their lines say."""
 
+import logging
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from praxiscope.data.checks import check_choice, check_whole
-from praxiscope.errors import RecipeError
+from praxiscope.data.class_folders import divide, find_classes, find_videos
+from praxiscope.data.list_formats import Form, parse_json, parse_lines, read_text
+from praxiscope.errors import DataError, RecipeError, did_you_mean
 
 Kind = Literal["video", "frames", "flow"]
 Split = Literal["train", "val", "test"]
@@ -44,8 +50,135 @@ class VideoList:
         check_whole(self.first_frame, "VideoList.first_frame", least=0)
         check_choice(self.kind, "VideoList.kind", ("video", "frames", "flow"))
         check_choice(self.split, "VideoList.split", ("train", "val", "test"))
-        if not 0 <= self.val_share <= 1:
-            raise RecipeError(f"VideoList.val_share must be from 0 to 1, not {self.val_share!r}.")
+        if not 0 < self.val_share < 1:
+            raise RecipeError(
+                f"VideoList.val_share must lie between 0 and 1, not {self.val_share!r}."
+            )
         for label in (label for pair in self.flip_pairs for label in pair):
             if not 0 <= label < self.num_classes:
                 raise RecipeError(f"VideoList.flip_pairs: no class {label} of {self.num_classes}.")
+
+
+class Record(NamedTuple):
+    """One video of a list."""
+
+    path: str  # below the list's root, as the list spells it
+    labels: tuple[int, ...]  # one, but in lists with several labels a video; () if unknown
+    start: int = 0  # frame images before the first one, from lists with an offset
+    num_frames: int | None = None  # of a folder of frame images; None: count them
+
+
+def find_list(videos: VideoList) -> VideoList:
+    """Return the list to read: ``videos``, or its alternative where only that one exists."""
+    other = videos.alternative
+    if other is None or videos.annotations is None or videos.annotations.exists():
+        return videos
+    if other.annotations is None or not other.annotations.exists():
+        return videos
+    log = logging.getLogger(__name__)
+    log.warning("%s does not exist: using %s instead.", videos.annotations, other.annotations)
+    return other
+
+
+def read_list(videos: VideoList) -> tuple[Record, ...]:
+    """Return the records of a list, in its order. Whether the videos exist is not checked.
+
+    One video a line, UTF-8, fields separated by white space:
+
+    - videos: ``path label``, or ``path label label ...`` with ``multi_label``;
+    - frames and flow: ``folder num_frames label``, with ``with_offset`` an offset before the number
+      of frames, with ``multi_label`` several labels;
+    - a file that ends in ``.json``: a list of ``{"filename" or "frame_dir": ..., "label": number or
+      list of numbers}``, for frames also ``"total_frames"`` and, where needed, ``"offset"``.
+
+    A path may contain spaces: the numbers are taken from the line's end (with ``multi_label`` all
+    that stand there). Without annotations the records are those of the sub-folders, class by class.
+
+    Raises:
+        DataError: the list does not exist, is no text, or is empty; a line is not of its form or
+            has a label outside the classes. The message names the file and the line.
+    """
+    if videos.annotations is None:
+        return _read_folders(videos)
+    form = Form(
+        frames=videos.kind != "video",
+        with_offset=videos.with_offset,
+        multi_label=videos.multi_label,
+    )
+    text = read_text(videos.annotations, "list of videos")
+    parse = parse_json if videos.annotations.suffix == ".json" else parse_lines
+    records = []
+    for where, path, labels, start, num_frames in parse(text, form, videos.annotations):
+        for label in labels:
+            if not 0 <= label < videos.num_classes:
+                raise DataError(
+                    f"{where}: label {label} is outside 0 .. {videos.num_classes - 1} "
+                    f"(num_classes={videos.num_classes})."
+                )
+        records.append(Record(path, labels, start, num_frames))
+    if not records:
+        raise DataError(f"{videos.annotations} is empty. Expected one '{form.line}' a line.")
+    return tuple(records)
+
+
+def _read_folders(videos: VideoList) -> tuple[Record, ...]:
+    """Return the records of the split of a folder with one sub-folder per class."""
+    folders = find_classes(videos.root)
+    names = class_names(videos) or ()
+    if len(names) != videos.num_classes:
+        raise DataError(
+            f"{videos.root} has {len(names)} sub-folders, one per class, "
+            f"but num_classes={videos.num_classes}."
+        )
+    records = []
+    for name in folders:
+        if name not in names:
+            raise DataError(
+                f"{videos.root / name}: {videos.label_map} names no such class."
+                f"{did_you_mean(name, names)}"
+            )
+        paths = find_videos(videos.root, name, files=videos.kind == "video")
+        train, val = divide(paths, videos.val_share, videos.split_seed)
+        label = (names.index(name),)
+        records += [Record(path, label) for path in (train if videos.split == "train" else val)]
+    if not records:
+        raise DataError(
+            f"{videos.root} holds no videos for the {videos.split} split. "
+            "Expected at least two in the sub-folder of a class."
+        )
+    return tuple(records)
+
+
+def class_names(videos: VideoList) -> tuple[str, ...] | None:
+    """Return the names of the classes by label: from the label map, or the folders; else None."""
+    if videos.label_map is not None:
+        lines = read_text(videos.label_map, "label map").strip().split("\n")
+        if len(lines) != videos.num_classes:
+            raise DataError(
+                f"{videos.label_map} names {len(lines)} classes, one a line, "
+                f"but num_classes={videos.num_classes}."
+            )
+        return tuple(line.strip() for line in lines)
+    return find_classes(videos.root) if videos.annotations is None else None
+
+
+def check_files(videos: VideoList, records: Sequence[Record]) -> None:
+    """Raise :class:`DataError` naming the first missing videos of a list and their number.
+
+    Looks in many threads, as a network file system answers slowly but many at once.
+    """
+    exists = os.path.exists if videos.kind == "video" else os.path.isdir
+
+    def missing_of(chunk: Sequence[Record]) -> list[str]:
+        paths = (os.path.join(videos.root, record.path) for record in chunk)  # noqa: PTH118 (fast)
+        return [path for path in paths if not exists(path)]
+
+    chunks = [records[i : i + 256] for i in range(0, len(records), 256)]
+    with ThreadPoolExecutor(max_workers=32) as pool:
+        missing = [path for found in pool.map(missing_of, chunks) for path in found]
+    if missing:
+        raise DataError(
+            f"{videos.annotations or videos.root}: {len(missing)} of {len(records)} videos do not "
+            f"exist: first {', '.join(missing[:3])}. Correct the list or "
+            "its root, or leave them out with --skip-broken."
+        )
