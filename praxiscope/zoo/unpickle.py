@@ -1,0 +1,277 @@
+"""A pickle read as data: tensors, arrays, numbers and plain containers come out, nothing is run.
+
+A pickle is a small program that may call any importable function. Here a name is looked up in one
+table. What is not in it becomes an inert :class:`~praxiscope.zoo.inert.Placeholder`: a file that
+mentions classes which are not installed still gives its tensors, and one that mentions
+``os.system`` does nothing with it.
+
+Nothing that a pickle can reach while it is read can be changed by it: every object of ours ignores
+BUILD, and tensors and arrays are made only after the last opcode (:func:`plain`).
+"""
+
+import io
+import math
+import pickle
+import re
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any, Final
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from praxiscope.zoo.inert import Inert, placeholder_type
+from praxiscope.zoo.opcodes import check_opcodes
+
+
+class _Dict(dict[object, object], Inert):
+    """An OrderedDict whose methods a pickle cannot shadow."""
+
+    __slots__ = ()
+
+
+class _Function(Inert):
+    """A call that the table allows."""
+
+    __slots__ = ("_call",)
+
+    def __init__(self, call: Callable[..., object]) -> None:
+        self._call = call
+
+    def __call__(self, *args: object) -> object:
+        return self._call(*args)
+
+
+class StorageType(Inert):
+    """``torch.FloatStorage`` and its like: the name of an element type."""
+
+    __slots__ = ("dtype",)
+
+    def __init__(self, dtype: torch.dtype) -> None:
+        self.dtype = dtype
+
+
+class Storage(Inert):
+    """The bytes that tensors are views of, (nbytes,) uint8, and their element type."""
+
+    __slots__ = ("data", "dtype")
+
+    def __init__(self, data: Tensor, dtype: torch.dtype) -> None:
+        self.data, self.dtype = data, dtype
+
+
+class _TensorView(Inert):
+    """A tensor to be: a checked window on a storage."""
+
+    __slots__ = ("dtype", "offset", "size", "storage", "stride")
+
+    def __init__(
+        self, storage: object, offset: object, size: object, stride: object, dtype: object = None
+    ) -> None:
+        if not isinstance(storage, Storage) or not isinstance(offset, int):
+            raise ValueError("a tensor has no storage")
+        dtype = storage.dtype if dtype is None else dtype
+        if not isinstance(dtype, torch.dtype):
+            raise ValueError("a tensor has no known element type")
+        self.storage, self.offset, self.dtype = storage, offset, dtype
+        self.size, self.stride = whole_numbers(size), whole_numbers(stride)
+        if len(self.size) != len(self.stride) or offset < 0:
+            raise ValueError("a tensor's size and stride do not belong together")
+        available = storage.data.numel() // dtype.itemsize
+        steps = (n * step for n, step in zip(self.size, self.stride, strict=True))
+        last = offset + sum(steps) - sum(self.stride)
+        elements = math.prod(self.size)
+        if elements > available or (elements and last >= available):
+            raise ValueError(
+                f"a tensor of size {self.size} does not fit its storage of {available} elements"
+            )
+
+    def build(self) -> Tensor:
+        """Return the tensor; it shares the storage's memory."""
+        elements = self.storage.data.view(self.dtype)
+        first = elements.storage_offset() + self.offset  # the data may be a part of a storage
+        return elements.as_strided(self.size, self.stride, first)
+
+
+class _ArrayType(Inert):
+    """A numpy dtype of numbers, booleans or strings; ``name`` is None for any other."""
+
+    __slots__ = ("name", "order")
+
+    def __init__(self, name: object, *flags: object) -> None:
+        plain_name = isinstance(name, str) and re.fullmatch(r"[biufcSU]\d{1,5}", name)
+        self.name, self.order = (name if plain_name else None), "="
+
+    def __setstate__(self, *state: object) -> None:
+        """Take the byte order; the rest describes records, which are not read."""
+        if (
+            state
+            and isinstance(state[0], tuple)
+            and len(state[0]) > 1
+            and state[0][1] in ("<", ">")
+        ):
+            self.order = str(state[0][1])
+
+    def read(self, raw: object) -> "np.ndarray[Any, Any] | None":
+        """Bytes of n elements -> (n,); None for types that are not read."""
+        raw = raw.encode("latin1") if isinstance(raw, str) else raw  # written by Python 2
+        if not isinstance(self.name, str) or not isinstance(raw, bytes | bytearray):
+            return None
+        dtype = np.dtype(self.order + self.name)
+        return np.frombuffer(raw, dtype).copy() if raw else np.empty(0, dtype)
+
+
+class _Array(Inert):
+    """A numpy array to be: filled by BUILD, as numpy's own pickles do it."""
+
+    __slots__ = ("state",)
+
+    def __init__(self, *ignored: object) -> None:
+        self.state: object = None
+
+    def __setstate__(self, *state: object) -> None:
+        """Take (version, shape, dtype, is Fortran order, raw bytes)."""
+        self.state = state[0] if state else None
+
+    def build(self) -> object:
+        """Return the array, or a placeholder for arrays of objects and records."""
+        if isinstance(self.state, tuple) and len(self.state) == 5:
+            _, shape, dtype, fortran, raw = self.state
+            flat = dtype.read(raw) if isinstance(dtype, _ArrayType) else None
+            if flat is not None:
+                return flat.reshape(whole_numbers(shape), order="F" if fortran else "C")
+        return placeholder_type("numpy.ndarray")()
+
+
+def whole_numbers(values: object) -> tuple[int, ...]:
+    """Return ``values`` if it is a tuple or list of numbers >= 0; raise ValueError if not."""
+    if not isinstance(values, tuple | list):
+        raise ValueError("a size is no tuple of numbers")
+    if not all(type(value) is int and value >= 0 for value in values):
+        raise ValueError(f"a size is not made of whole numbers: {values}")
+    return tuple(values)
+
+
+def _scalar(dtype: object, raw: object = None) -> object:
+    flat = dtype.read(raw) if isinstance(dtype, _ArrayType) else None
+    return placeholder_type("numpy scalar")() if flat is None else flat.reshape(()).item()
+
+
+def _array_from_buffer(raw: object, dtype: object, shape: object, order: object) -> _Array:
+    array = _Array()
+    array.__setstate__((1, shape, dtype, order == "F", raw))
+    return array
+
+
+def _parameter(data: object, *ignored: object) -> object:
+    return data  # the rest: requires_grad, hooks, attributes
+
+
+def _tensor_with_dtype(*args: object) -> _TensorView:
+    storage, offset, size, stride, _, _, dtype = args[:7]
+    return _TensorView(storage, offset, size, stride, dtype)
+
+
+def _empty_bytes() -> bytes:
+    return b""  # which protocol 2 writes as a call of bytes without arguments
+
+
+def _encoded(text: object, encoding: object = "latin1") -> bytes:
+    # Protocol 2, which torch.save writes, has no bytes: they are text, one character a byte.
+    if not isinstance(text, str) or encoding not in ("latin1", "latin-1"):
+        raise ValueError("bytes are not written as latin1")
+    return text.encode("latin1")
+
+
+_STORAGES = {
+    "BFloat16Storage": torch.bfloat16,
+    "BoolStorage": torch.bool,
+    "ByteStorage": torch.uint8,
+    "CharStorage": torch.int8,
+    "ComplexDoubleStorage": torch.complex128,
+    "ComplexFloatStorage": torch.complex64,
+    "DoubleStorage": torch.float64,
+    "FloatStorage": torch.float32,
+    "HalfStorage": torch.float16,
+    "IntStorage": torch.int32,
+    "LongStorage": torch.int64,
+    "ShortStorage": torch.int16,
+    "UntypedStorage": torch.uint8,
+}
+
+_MEANINGS: Final[Mapping[tuple[str, str], object]] = MappingProxyType(
+    {("collections", "OrderedDict"): _Function(_Dict)}
+    | {("_codecs", "encode"): _Function(_encoded)}
+    | {(module, "set"): _Function(set) for module in ("builtins", "__builtin__")}
+    | {(module, "bytes"): _Function(_empty_bytes) for module in ("builtins", "__builtin__")}
+    | {(module, name): StorageType(dtype)
+       for module in ("torch", "torch.cuda", "torch.storage") for name, dtype in _STORAGES.items()}
+    | {("torch", str(dtype).removeprefix("torch.")): dtype
+       for dtype in vars(torch).values() if isinstance(dtype, torch.dtype)}
+    | {("torch._utils", name): _Function(lambda *args: _TensorView(*args[:4]))
+       for name in ("_rebuild_tensor", "_rebuild_tensor_v2")}
+    | {("torch._utils", "_rebuild_tensor_v3"): _Function(_tensor_with_dtype)}
+    | {("torch._utils", name): _Function(_parameter)
+       for name in ("_rebuild_parameter", "_rebuild_parameter_with_state")}
+    | {("numpy", "dtype"): _Function(_ArrayType)}
+    | {(f"numpy.{core}.multiarray", name): _Function(call)
+       for core in ("core", "_core")
+       for name, call in (("_reconstruct", _Array), ("scalar", _scalar))}
+    | {(f"numpy.{core}.numeric", "_frombuffer"): _Function(_array_from_buffer)
+       for core in ("core", "_core")}
+)  # fmt: skip
+
+
+class _Unpickler(pickle.Unpickler):
+    """The standard unpickler with both of its ways to the outside replaced."""
+
+    def __init__(self, data: bytes, storage: Callable[[object], Storage]) -> None:
+        super().__init__(io.BytesIO(data), encoding="latin1")  # Python 2 wrote numpy's bytes so
+        self._storage = storage
+
+    def find_class(self, module: str, name: str) -> object:
+        """Return the table's meaning of a name, by exact match, else a placeholder."""
+        known = _MEANINGS.get((module, name))
+        return placeholder_type(f"{module}.{name}") if known is None else known
+
+    def persistent_load(self, pid: object) -> Storage:
+        """Return the storage a tensor lies in."""
+        return self._storage(pid)
+
+
+def _no_storage(pid: object) -> Storage:
+    raise ValueError("it refers to storages outside its object part")
+
+
+def unpickle(data: bytes, storage: Callable[[object], Storage] = _no_storage) -> object:
+    """Return the object of one pickle, to be passed to :func:`plain` once the storages are filled.
+
+    ``storage`` turns a persistent id into the bytes it names.
+
+    Raises:
+        Exception: of many kinds, where the pickle is damaged or refused.
+    """
+    check_opcodes(io.BytesIO(data))
+    return _Unpickler(data, storage).load()
+
+
+def plain(value: object, seen: dict[int, object] | None = None) -> object:
+    """Return ``value`` with its tensors and arrays made; dicts and lists become plain ones."""
+    seen = {} if seen is None else seen  # containers may hold themselves
+    if id(value) in seen:
+        return seen[id(value)]
+    result: object = value
+    if isinstance(value, _TensorView | _Array):
+        result = seen[id(value)] = value.build()
+    elif isinstance(value, dict):
+        mapping: dict[object, object] = {}
+        result = seen[id(value)] = mapping
+        mapping.update((plain(key, seen), plain(item, seen)) for key, item in value.items())
+    elif isinstance(value, list):
+        items: list[object] = []
+        result = seen[id(value)] = items
+        items.extend(plain(item, seen) for item in value)
+    elif isinstance(value, tuple):
+        result = seen[id(value)] = tuple(plain(item, seen) for item in value)
+    return result
