@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from praxiscope.data.lists import VideoList
-from praxiscope.data.sampling import Clip
+from praxiscope.data.sampling import Clip, Convention
 from praxiscope.data.transforms import TrainTransform, Views
 from praxiscope.errors import PraxiscopeError, RecipeError, did_you_mean, unknown_name
 from praxiscope.models.recognizer import Average
@@ -39,11 +39,13 @@ class Sgd:
 
 @dataclass(frozen=True, kw_only=True)
 class Cosine:
-    """Half a cosine from the base rate down to ``min_lr``, after a linear warm-up.
+    """Half a cosine from the base rate down to ``min_lr``, with a linear warm-up.
 
     Args:
         warmup_epochs: The rate rises from ``warmup_ratio`` times its value; 0 for no warm-up.
         by_epoch: The cosine goes down once an epoch; otherwise with every step.
+        convention: "0.x" lays the warm-up over the cosine's beginning; "1.x" lets the cosine begin
+            after it. See :mod:`praxiscope.engine.schedules`.
     """
 
     epochs: int
@@ -51,17 +53,27 @@ class Cosine:
     warmup_ratio: float = 0.1
     min_lr: float = 0.0
     by_epoch: bool = True
+    convention: Convention = "0.x"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Step:
-    """The rate is multiplied by ``gamma`` at the beginning of every epoch in ``milestones``."""
+    """The rate is multiplied by ``gamma`` at the beginning of every epoch in ``milestones``.
+
+    Args:
+        warmup_epochs: The rate rises from ``warmup_ratio`` times its value; 0 for no warm-up.
+        warmup_by_epoch: It rises once an epoch; otherwise with every step.
+        convention: In "1.x" the last step (or epoch) of the warm-up has the full rate already, in
+            "0.x" the first one after it.
+    """
 
     epochs: int
     milestones: tuple[int, ...]
     gamma: float = 0.1
     warmup_epochs: int = 0
     warmup_ratio: float = 0.1
+    warmup_by_epoch: bool = False
+    convention: Convention = "0.x"
 
 
 @dataclass(frozen=True, kw_only=True)

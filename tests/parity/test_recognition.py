@@ -89,8 +89,6 @@ def test_the_first_training_step_equals_the_reference(name: str) -> None:
     spread = {k: abs(single["grad_l2"][k] / v - 1) for k, v in double["grad_l2"].items()}
     error = {k: abs(norms[k] / v - 1) for k, v in double["grad_l2"].items()}
     assert max(error.values()) <= 10 * max(spread.values())
-    median = len(spread) // 2
-    assert sorted(error.values())[median] <= 10 * sorted(spread.values())[median]
 
 
 @pytest.mark.parametrize("name", sorted(TRAINED))
