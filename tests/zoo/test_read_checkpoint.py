@@ -169,7 +169,7 @@ def no_checkpoint(folder: Path, kind: str) -> Path:
         ("short", "is no checkpoint"),
         ("folder", "is a folder"),
         ("truncated zip", "damaged"),
-        ("truncated legacy", r"damaged .*it ends before storage"),
+        ("truncated legacy", r"damaged .*it ends (before|within) storage"),
         ("other zip", "a zip archive that torch.save did not write"),
         ("flipped bit", "Bad CRC-32"),
         ("damaged safetensors", "damaged"),
