@@ -51,6 +51,14 @@ class FrameSource(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class ItemKey:
+    """What a sampler asks a dataset for: an item depends on this and the dataset's seed alone."""
+
+    epoch: int
+    index: int  # the place in the list
+
+
 @dataclass(frozen=True)
 class Sample:
     """One video, ready to batch."""
@@ -62,13 +70,27 @@ class Sample:
 
 
 @dataclass(frozen=True)
+class Broken:
+    """What stands in a sample's place where its video cannot be used."""
+
+    video: str  # the path, as the list spells it
+    index: int  # the place in the list
+    reason: str  # one sentence that names the list, the item and the file
+
+
+@dataclass(frozen=True)
 class Batch:
-    """Several videos. Lightning moves it to the device through :meth:`to`."""
+    """Several videos. Lightning moves it to the device through :meth:`to`.
+
+    Broken videos are left out of the fields but the last. Where all are broken the batch is empty:
+    ``len(batch) == 0``, ``clips`` (0, 0, 0, 0, 0, 0), ``labels`` (0,).
+    """
 
     clips: Tensor  # (B, V, C, T, H, W) uint8
     labels: Tensor  # (B,) int64, or (B, K) float32
     videos: tuple[str, ...]
     indices: tuple[int, ...]
+    broken: tuple[Broken, ...] = ()
 
     def to(self, device: torch.device | str, non_blocking: bool = False) -> "Batch":
         """Return the batch with its tensors on ``device``."""

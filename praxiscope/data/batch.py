@@ -1,0 +1,164 @@
+"""From samples to batches: which items, in which order, loaded by whom.
+
+Samplers yield :class:`ItemKey` (epoch, index). The epoch travels with the key, so it reaches worker
+processes that outlive an epoch, and an item is the same whichever worker makes it.
+"""
+
+import multiprocessing
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from praxiscope.errors import VideoError
+from praxiscope.types import Batch, Broken, ItemKey, Sample
+
+
+def collate(samples: Sequence[Sample | Broken]) -> Batch:
+    """Stack samples into (B, V, C, T, H, W). Broken ones are listed apart; all may be broken."""
+    good = [sample for sample in samples if isinstance(sample, Sample)]
+    empty = not good
+    return Batch(
+        clips=torch.empty((0,) * 6, dtype=torch.uint8)
+        if empty
+        else torch.stack([sample.clips for sample in good]),
+        labels=torch.empty(0, dtype=torch.int64)
+        if empty
+        else torch.stack([sample.label for sample in good]),
+        videos=tuple(sample.video for sample in good),
+        indices=tuple(sample.index for sample in good),
+        broken=tuple(sample for sample in samples if isinstance(sample, Broken)),
+    )
+
+
+class EpochSampler(Sampler[ItemKey]):
+    """The order of training: a permutation that depends on (seed, epoch), shared by the processes.
+
+    Every process (``rank`` of ``world_size``) gets the same number of items; where they don't
+    divide evenly the first items of the epoch come a second time at its end.
+    """
+
+    def __init__(
+        self,
+        num_items: int,
+        *,
+        seed: int,
+        rank: int = 0,
+        world_size: int = 1,
+        shuffle: bool = True,
+    ) -> None:
+        assert num_items >= 1 and 0 <= rank < world_size
+        self.num_items, self.seed, self.shuffle = num_items, seed, shuffle
+        self.rank, self.world_size = rank, world_size
+        self.epoch, self.start = 0, 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the epoch. A start set by :meth:`resume` holds for that epoch alone."""
+        if epoch != self.epoch:
+            self.epoch, self.start = epoch, 0
+
+    def resume(self, epoch: int, start: int) -> None:
+        """Go on within ``epoch`` after ``start`` items, counted over all processes together."""
+        assert start >= 0 and start % self.world_size == 0
+        self.epoch, self.start = epoch, start
+
+    def __len__(self) -> int:
+        """Items of this process in a whole epoch, whatever the start."""
+        return -(-self.num_items // self.world_size)
+
+    def __iter__(self) -> Iterator[ItemKey]:
+        order = np.arange(self.num_items)
+        if self.shuffle:
+            # items draw from (seed, epoch, index): the fourth number keeps the order apart
+            order = np.random.default_rng((self.seed, self.epoch, 0, 1)).permutation(order)
+        order = np.resize(order, len(self) * self.world_size)
+        mine = order[self.start + self.rank :: self.world_size].tolist()
+        return (ItemKey(self.epoch, index) for index in mine)
+
+
+class ShardSampler(Sampler[ItemKey]):
+    """The order of testing: this process's share of the list, so that every item is counted once.
+
+    Shares may differ by one item, and be empty.
+    """
+
+    def __init__(self, num_items: int, *, rank: int = 0, world_size: int = 1) -> None:
+        assert num_items >= 0 and 0 <= rank < world_size
+        self.mine = range(rank, num_items, world_size)
+
+    def __len__(self) -> int:
+        return len(self.mine)
+
+    def __iter__(self) -> Iterator[ItemKey]:
+        return (ItemKey(0, index) for index in self.mine)
+
+
+class VideoLoader(DataLoader[Any]):
+    """A DataLoader that raises :class:`VideoError` for a broken video, unless ``skip_broken``.
+
+    It does so in the main process: what a worker raises would reach the user within a traceback.
+    """
+
+    skip_broken: bool = False
+
+    def __iter__(self) -> Iterator[Batch]:  # type: ignore[override]
+        batches: Iterator[Batch] = super().__iter__()
+        return batches if self.skip_broken else _sound(batches)
+
+
+def _sound(batches: Iterator[Batch]) -> Iterator[Batch]:
+    for batch in batches:
+        if batch.broken:
+            raise VideoError(batch.broken[0].reason)
+        yield batch
+
+
+def make_loader(
+    dataset: Dataset[Sample | Broken],
+    batch_size: int,
+    sampler: Sampler[ItemKey],
+    *,
+    workers: int = 0,
+    skip_broken: bool = False,
+    drop_last: bool = False,
+    prefetch: int = 2,
+) -> VideoLoader:
+    """Return a loader of :class:`Batch`. Its workers live as long as the loader does.
+
+    ``skip_broken`` leaves broken videos out and lists them in ``Batch.broken``; otherwise the first
+    one ends the iteration with a :class:`VideoError`. Each worker holds ``prefetch`` batches ready.
+    """
+    loader = VideoLoader(
+        dataset,
+        batch_size=batch_size,
+        sampler=sampler,
+        num_workers=workers,
+        collate_fn=collate,
+        pin_memory=torch.cuda.is_available(),
+        drop_last=drop_last,
+        worker_init_fn=_use_one_thread,
+        multiprocessing_context=_start_method() if workers else None,
+        generator=torch.Generator(),  # else every epoch would draw from the training's random state
+        prefetch_factor=prefetch if workers else None,
+        persistent_workers=workers > 0,
+    )
+    loader.skip_broken = skip_broken
+    return loader
+
+
+def _start_method() -> Any:
+    """Return how workers start: never by a fork of this process, whose threads might hold locks."""
+    if "forkserver" not in multiprocessing.get_all_start_methods():
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["praxiscope.data.recognition"])
+    return context
+
+
+def _use_one_thread(worker: int) -> None:
+    """Keep a worker to its own core. Decoding has its own setting."""
+    cv2.setNumThreads(1)
+    torch.set_num_threads(1)
