@@ -16,8 +16,6 @@ from praxiscope.errors import DataError, RecipeError, did_you_mean
 Kind = Literal["video", "frames", "flow"]
 Split = Literal["train", "val", "test"]
 
-TEMPLATES: dict[str, str] = {"frames": "img_{:05d}.jpg", "flow": "{}_{:05d}.jpg"}
-
 
 @dataclass(frozen=True, kw_only=True)
 class VideoList:

@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from praxiscope.data.frames import open_frames
-from praxiscope.data.lists import TEMPLATES, Record, VideoList, find_list, read_list
+from praxiscope.data.lists import Record, VideoList, find_list, read_list
 from praxiscope.data.sampling import Clip, random_clips, test_clips
 from praxiscope.data.transforms import Plan, TrainTransform, Views
 from praxiscope.data.video import open_video
@@ -30,7 +30,7 @@ def open_record(videos: VideoList, record: Record, threads: int) -> FrameSource:
         return open_video(path, threads=threads)
     return open_frames(
         path,
-        template=videos.template or TEMPLATES[videos.kind],
+        template=videos.template,
         first=videos.first_frame + record.start,
         num_frames=record.num_frames,
         flow=videos.kind == "flow",
