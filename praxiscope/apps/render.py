@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 from av.container import InputContainer
 
+from praxiscope.data.video import Video
 from praxiscope.errors import PraxiscopeError, VideoError
 from praxiscope.types import Frame
 from praxiscope.zoo.files import write_atomically
@@ -39,7 +40,7 @@ def annotate_video(source: Path, target: Path, lines: Lines, *, crf: int = 18) -
     or untouched.
 
     Raises:
-        VideoError: the source cannot be decoded to its end, or holds no pictures.
+        VideoError: the source is no video file, or cannot be decoded to its end.
         PraxiscopeError: ``target`` is no .mp4, or is the source itself.
     """
     if target.suffix.lower() != ".mp4":
@@ -62,15 +63,18 @@ def _encode(source: Path, movie: InputContainer, target: str, lines: Lines, crf:
     """Decode, draw and encode frame by frame; return how many."""
     # The index at the front lets a browser play the file while it still loads.
     with av.open(target, "w", format="mp4", options={"movflags": "faststart"}) as copy:
-        video = movie.streams.video[0]
-        rate, tick = _rate(video), video.time_base or Fraction(1, 90_000)
+        video = movie.streams.best("video")  # not a cover picture, which may come first
+        assert isinstance(video, av.VideoStream), source
+        video.thread_type = "AUTO"
+        rate = video.average_rate or video.guessed_rate or Fraction(25)
+        tick = video.time_base or Fraction(1, 90_000)
         stream = copy.add_stream("libx264", rate=rate, options={"crf": str(crf)})
         stream.pix_fmt = "yuv420p"
         stream.codec_context.time_base = tick
         stream.codec_context.color_range = MPEG_RANGE
         stream.codec_context.colorspace = BT601
         count, panel = 0, None
-        for pts, image in _timed_frames(source, movie, max(1, round(1 / (rate * tick)))):
+        for pts, image in _timed_frames(source, movie, video, max(1, round(1 / (rate * tick)))):
             if count == 0:
                 stream.height, stream.width = image.shape[:2]
             if panel is None or callable(lines):
@@ -87,31 +91,18 @@ def _encode(source: Path, movie: InputContainer, target: str, lines: Lines, crf:
 
 
 def _open(source: Path) -> InputContainer:
-    """Open a file that holds video."""
-    try:
-        # An absolute path, because FFmpeg takes "concat:x" for a protocol; and old files tell
-        # their titles in encodings of their own, which are no reason to refuse them.
-        movie = av.open(str(source.absolute()), metadata_errors="replace")
-    except (av.FFmpegError, OSError) as error:
-        raise VideoError(f"{source} cannot be opened as a video: {error}") from error
-    if not movie.streams.video:
-        movie.close()
-        raise VideoError(f"{source} has no video stream, so there is nothing to draw on.")
-    movie.streams.video[0].thread_type = "AUTO"
-    return movie
+    """Open a video file to read it from beginning to end."""
+    Video(source).close()  # refuses, in its own words, whatever is no video file
+    return av.open(f"file:{source}", metadata_errors="replace")
 
 
-def _rate(video: av.VideoStream) -> Fraction:
-    """Frames a second, as well as the file knows it."""
-    return video.average_rate or video.guessed_rate or Fraction(25)
-
-
-def _timed_frames(source: Path, movie: InputContainer, step: int) -> Iterator[tuple[int, Frame]]:
+def _timed_frames(
+    source: Path, movie: InputContainer, video: av.VideoStream, step: int
+) -> Iterator[tuple[int, Frame]]:
     """Yield rising times from 0, in the stream's ticks, and upright images of even size.
 
     A frame without a usable time comes ``step`` ticks after the one before.
     """
-    video = movie.streams.video[0]
     height, width = video.height, video.width
     # AVI stores no times of display: those that FFmpeg guesses run backwards around B-frames.
     decode_times = movie.format.name == "avi"

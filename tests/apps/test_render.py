@@ -95,13 +95,15 @@ def test_a_file_that_starts_late_starts_at_zero_in_the_copy(tmp_path: Path) -> N
     assert decode(tmp_path / "out.mp4")[1] == [0, Fraction(40, 1000), Fraction(80, 1000)]
 
 
-def test_avi_with_b_frames_keeps_its_rate(tmp_path: Path) -> None:
+@pytest.mark.parametrize("codec", ["mpeg4", "libx264"])
+def test_avi_with_b_frames_keeps_its_rate(tmp_path: Path, codec: str) -> None:
     path = tmp_path / "in.avi"
     with av.open(str(path), "w") as container:
-        stream = container.add_stream("mpeg4", rate=25, options={"bf": "2"})
+        stream = container.add_stream(codec, rate=25, options={"bf": "2"})
         stream.height, stream.width, stream.pix_fmt = 96, 128, "yuv420p"
         for value in range(20, 220, 10):
             image = np.full((96, 128, 3), value, dtype=np.uint8)
+            image[:40, value % 60 :][:, :20] = 255
             container.mux(stream.encode(av.VideoFrame.from_ndarray(image)))
         container.mux(stream.encode(None))
     assert annotate_video(path, tmp_path / "out.mp4", ["a"]) == 20
@@ -109,6 +111,22 @@ def test_avi_with_b_frames_keeps_its_rate(tmp_path: Path) -> None:
     assert (times, average) == ([Fraction(n, 25) for n in range(20)], 25)
     levels = [int(image[-1, -1, 0]) for image in images]
     assert levels == sorted(levels)
+
+
+def test_the_colours_of_bt709_are_kept_and_the_copy_tells_players_its_own(tmp_path: Path) -> None:
+    source = tmp_path / "in.mp4"
+    with av.open(str(source), "w") as container:
+        stream = container.add_stream("libx264", rate=25, options={"crf": "5"})
+        stream.height, stream.width, stream.pix_fmt = 96, 128, "yuv420p"
+        stream.codec_context.colorspace = 1
+        frame = av.VideoFrame.from_ndarray(np.full((96, 128, 3), (200, 40, 90), dtype=np.uint8))
+        container.mux(stream.encode(frame.reformat(format="yuv420p", dst_colorspace="itu709")))
+        container.mux(stream.encode(None))
+    annotate_video(source, tmp_path / "out.mp4", [], crf=5)
+    with av.open(str(tmp_path / "out.mp4")) as container:
+        (shown,) = container.decode(video=0)
+    assert (shown.colorspace, shown.color_range) == (6, 1)  # SMPTE 170M, limited
+    assert np.abs(shown.to_ndarray(format="rgb24").astype(int) - (200, 40, 90)).max() <= 3
 
 
 def test_odd_sizes_grow_by_one_row_and_column(tmp_path: Path) -> None:
@@ -194,15 +212,17 @@ def test_a_failed_copy_keeps_the_earlier_one(tmp_path: Path) -> None:
     broken.write_bytes(b"not a video at all" * 100)
     target = tmp_path / "out.mp4"
     target.write_bytes(b"earlier")
-    with pytest.raises(VideoError, match=r"broken\.mp4 cannot be opened as a video"):
+    with pytest.raises(VideoError, match=r"broken\.mp4 is not a video"):
         annotate_video(broken, target, LINES)
     assert target.read_bytes() == b"earlier"
     assert {entry.name for entry in tmp_path.iterdir()} == {"broken.mp4", "out.mp4"}
 
 
-def test_a_missing_or_soundonly_source_is_named(tmp_path: Path) -> None:
+def test_a_source_without_pictures_is_refused_with_its_name(tmp_path: Path) -> None:
     with pytest.raises(VideoError, match=r"absent\.mp4"):
         annotate_video(tmp_path / "absent.mp4", tmp_path / "out.mp4", LINES)
+    with pytest.raises(VideoError, match="is not a regular file"):
+        annotate_video(tmp_path, tmp_path / "out.mp4", LINES)
     sound = tmp_path / "sound.mp4"
     with av.open(str(sound), "w") as container:
         stream = container.add_stream("aac", rate=16000, layout="mono")
@@ -212,7 +232,7 @@ def test_a_missing_or_soundonly_source_is_named(tmp_path: Path) -> None:
         frame.sample_rate = 16000
         container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
-    with pytest.raises(VideoError, match=r"sound\.mp4 has no video stream"):
+    with pytest.raises(VideoError, match=r"sound\.mp4 holds no video, only sound"):
         annotate_video(sound, tmp_path / "out.mp4", LINES)
     assert not (tmp_path / "out.mp4").exists()
 
