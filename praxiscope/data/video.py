@@ -1,0 +1,322 @@
+"""Video files: any frame by its number, exact, and decoding no more than needed.
+
+The packets of a file are listed once without decoding them (:mod:`praxiscope.data.video_index`).
+For some files that list cannot tell the order in which frames are shown; these are decoded once
+when they are opened.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import av
+import cv2
+import numpy as np
+from av.stream import Disposition
+from av.video.reformatter import VideoReformatter
+
+from praxiscope.data.frames import FrameFolder, gather, open_frames
+from praxiscope.data.video_index import FrameIndex, Packet
+from praxiscope.errors import VideoError
+from praxiscope.types import Frame, Frames, Indices
+
+# FFmpeg reads hundreds of formats. Some are texts that name other files or addresses (hls, dash,
+# concat), others numbered images or devices. These alone are opened, and only from local files. The
+# second line is sound: opened so that the error can say so.
+_FORMATS = (
+    "mov,matroska,avi,mpegts,mpeg,flv,asf,ogg,nut,"
+    "wav,mp3,flac,aac"
+)  # fmt: skip
+_OPTIONS = {"protocol_whitelist": "file", "format_whitelist": _FORMATS}
+_PICTURES = Disposition.attached_pic | Disposition.still_image | Disposition.timed_thumbnails
+
+# A packet of these codecs is one frame. (One of VP8 may be none, one of other codecs is untested.)
+_CODECS = {"h264", "hevc", "vp9", "av1", "mpeg1video", "mpeg2video", "mpeg4", "mjpeg"}
+# These formats store when a frame is shown. Others, as AVI, leave FFmpeg to guess it.
+_TIMED_FORMATS = {"mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm", "mpegts", "flv", "nut"}
+_HEADER_BYTES = 10  # a packet of MPEG-4 that is shorter may be a header alone
+
+
+def open_video(path: str | Path, *, threads: int = 1) -> "Video | FrameFolder":
+    """Open a video file, or a folder of images named as :func:`open_frames` expects.
+
+    Args:
+        path: a local mp4, mov, mkv, webm, avi, MPEG-TS, MPEG-PS, flv, asf, ogg or nut file.
+        threads: how many threads decode.
+
+    Raises:
+        VideoError: the file is missing, empty, damaged, or holds no moving pictures.
+        DataError: the folder holds no images.
+    """
+    path = Path(path)
+    return open_frames(path) if path.is_dir() else Video(path, threads=threads)
+
+
+class Video:
+    """An open video file, as :class:`praxiscope.types.FrameSource`.
+
+    Frame ``i`` is the ``i``-th picture that FFmpeg gives when it decodes the file from beginning to
+    end, turned upright as the file's rotation says. Height and width are in pixels as stored: a
+    pixel shape other than square is not corrected, a mirrored display matrix not followed.
+
+    A frame that FFmpeg marks as damaged is refused: it fills the gaps by guessing.
+
+    Not for several threads at once.
+    """
+
+    def __init__(self, path: Path, *, threads: int = 1) -> None:
+        self.path = path
+        self._threads = threads
+        self._to_rgb = VideoReformatter()
+        self._file = _open_file(path, threads)
+        try:
+            self._read_index()
+        except BaseException:
+            self._file.close()
+            raise
+
+    @property
+    def num_frames(self) -> int:
+        """Frames in the file, counted; what headers claim is not trusted."""
+        return self._num_frames
+
+    @property
+    def fps(self) -> float:
+        """Frames per second, on average."""
+        return self._fps
+
+    @property
+    def height(self) -> int:
+        """Height in pixels, after rotation."""
+        return self._size[0]
+
+    @property
+    def width(self) -> int:
+        """Width in pixels, after rotation."""
+        return self._size[1]
+
+    def frames_at(
+        self, indices: Sequence[int] | Indices, each: Callable[[Frame], Frame] | None = None
+    ) -> Frames:
+        """Return the frames (N, H, W, 3) in the order asked for, or the results of ``each``.
+
+        Every frame is decoded once, however often it is asked for, and given to ``each`` at once:
+        beside the result, memory holds one picture and what the decoder keeps (about 20 at most).
+
+        Raises:
+            IndexError: an index is negative or not below ``num_frames``.
+            VideoError: a frame cannot be decoded, or is damaged.
+        """
+        return gather(indices, each, self._pictures, self.path, self.num_frames, (*self._size, 3))
+
+    def close(self) -> None:
+        """Release the file and the decoder. Closing twice is harmless."""
+        self._file.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    # Opening
+
+    def _read_index(self) -> None:
+        """List the packets, and decode until the first picture shows size and rotation."""
+        packets: list[Packet] = []
+        frames: list[av.VideoFrame] = []
+        smallest = _HEADER_BYTES
+        for p in self._packets():
+            packets.append(Packet(p.pts, p.dts, p.is_keyframe, p.is_discard))
+            frames = frames or self._decoded(p)
+            smallest = min(smallest, p.size)
+        frames = frames or self._decoded(None)
+        if not frames:
+            raise _unreadable(self.path, "holds no frame that can be decoded")
+        height, width = frames[0].height, frames[0].width
+        self._size = (width, height) if _quarter_turns(frames[0]) % 2 else (height, width)
+        one_each = self._packets_are_frames(frames[0], smallest)
+        self._index = FrameIndex.of(packets) if one_each else None
+        if self._index:
+            times: Sequence[int | None] = self._index.times
+        else:
+            times = [frame.pts for frame in self._from_the_start()]
+        self._num_frames = len(times)
+        self._fps = _average_rate(times, self._stream())
+
+    def _packets_are_frames(self, first: av.VideoFrame, smallest: int) -> bool:
+        """Whether each packet is one frame and carries the time at which that frame is shown."""
+        context = self._stream().codec_context
+        if context.name not in _CODECS or first.interlaced_frame:  # a packet may be half a frame
+            return False
+        # DivX and Xvid put a B-frame into the packet of another frame and then add a packet without
+        # a frame, a header alone. There is one as well where nothing moved.
+        if context.name == "mpeg4" and smallest < _HEADER_BYTES:
+            return False
+        return not context.has_b_frames or self._file.format.name in _TIMED_FORMATS
+
+    # Decoding
+
+    def _stream(self) -> av.VideoStream:
+        """Return the first stream of moving pictures."""
+        assert len(self._file.streams), f"{self.path} is closed"
+        return next(s for s in self._file.streams.video if not s.disposition & _PICTURES)
+
+    def _packets(self) -> Iterator["av.Packet[av.VideoStream]"]:
+        """Yield the packets from here to the end of the file, or to where it is cut off."""
+        packets = self._file.demux(self._stream())
+        while True:
+            try:
+                packet = next(packets, None)
+            except av.FFmpegError:
+                return
+            if packet is None:
+                return
+            if packet.size:  # an empty packet would tell the decoder that the video ends
+                yield packet
+
+    def _decoded(self, packet: "av.Packet[av.VideoStream] | None") -> list[av.VideoFrame]:
+        """Return the frames that the decoder gives for a packet, or at the end for None.
+
+        A damaged packet gives none. Whoever wants its frame finds it missing.
+        """
+        try:
+            return self._stream().codec_context.decode(packet)
+        except av.FFmpegError:
+            return []
+
+    def _from_the_start(self) -> Iterator[av.VideoFrame]:
+        """Open the file anew and yield all frames in the order shown."""
+        self._file.close()
+        self._file = _open_file(self.path, self._threads)
+        for packet in self._packets():
+            yield from self._decoded(packet)
+        yield from self._decoded(None)
+
+    def _from_key_frame(
+        self, index: FrameIndex, first: int, times: set[int]
+    ) -> Iterator[av.VideoFrame]:
+        """Decode from packet ``first`` on and yield the frames at ``times``, if seeking succeeds.
+
+        Of the others, only those are decoded that some frame refers to.
+        """
+        context, start = self._stream().codec_context, index.packets[first]
+        # MPEG-TS is searched by decoding time.
+        target = start.decode_time if self._file.format.name == "mpegts" else start.time
+        last = max(index.packet_at[time] for time in times)
+        try:
+            self._file.seek(target or 0, stream=self._stream())
+        except av.FFmpegError:
+            return
+        number = None
+        for packet in self._packets():
+            number = index.packet_at.get(packet.pts) if number is None else number + 1
+            if number is None or number > last or index.packets[number].time != packet.pts:
+                return
+            if number >= first:
+                context.skip_frame = "DEFAULT" if packet.pts in times else "NONREF"
+                yield from (frame for frame in self._decoded(packet) if frame.pts in times)
+            if number == last:
+                break
+        yield from (frame for frame in self._decoded(None) if frame.pts in times)
+
+    def _pictures(self, wanted: set[int]) -> Iterator[tuple[int, Frame]]:
+        """Yield the number and the RGB picture (H, W, 3) of each wanted frame, in any order."""
+        index, missing = self._index, set(wanted)
+        if index:
+            for first, times in index.by_key_frame(wanted).items():
+                for frame in self._from_key_frame(index, first, times):
+                    number = index.frame_at[frame.pts]
+                    if number in missing and not frame.is_corrupt:
+                        missing.remove(number)
+                        yield number, self._upright(frame, number)
+        if not missing:
+            return
+        # No index, no way to seek, or a key frame that is none: one pass finds what there is.
+        for count, frame in enumerate(self._from_the_start()):
+            number = index.frame_at.get(frame.pts, -1) if index else count
+            if number in missing:
+                if frame.is_corrupt:
+                    raise self._undecodable(number)
+                missing.remove(number)
+                yield number, self._upright(frame, number)
+                if not missing:
+                    return
+        raise self._undecodable(min(missing))
+
+    def _upright(self, frame: av.VideoFrame, number: int) -> Frame:
+        rgb = self._to_rgb.reformat(frame, format="rgb24", threads=1).to_ndarray()
+        picture: Frame = np.ascontiguousarray(np.rot90(rgb, _quarter_turns(frame)))
+        if picture.shape != (*self._size, 3):
+            height, width = picture.shape[:2]
+            raise VideoError(
+                f"{self.path}: frame {number} is {width}x{height}, but the first is "
+                f"{self.width}x{self.height}: re-encode the video to one size, or leave it out."
+            )
+        return picture
+
+    def _undecodable(self, number: int) -> VideoError:
+        return VideoError(
+            f"{self.path}: frame {number} of {self.num_frames} is damaged and cannot be decoded: "
+            "get the file again, or leave it out."
+        )
+
+
+def _open_file(path: Path, threads: int) -> av.container.InputContainer:
+    """Open a local file that has a decodable stream of moving pictures."""
+    if not path.exists():
+        raise VideoError(f"{path} does not exist: expected a video file; check the path.")
+    if not path.is_file():
+        raise _unreadable(path, "is not a regular file")
+    if path.stat().st_size == 0:
+        raise _unreadable(path, "is empty (0 bytes)")
+    try:
+        file = av.open(
+            f"file:{path}", mode="r", container_options=_OPTIONS, metadata_errors="replace"
+        )
+    except av.FFmpegError as error:
+        if cv2.haveImageReader(str(path)):
+            raise _unreadable(path, "is a still image") from error
+        raise _unreadable(path, f"is not a video, or damaged ({error.strerror})") from error
+    streams = [s for s in file.streams.video if not s.disposition & _PICTURES]
+    if streams and streams[0].codec_context:
+        streams[0].codec_context.thread_count = threads
+        streams[0].codec_context.thread_type = "AUTO"
+        return file
+    if streams:
+        what = "holds a video that this FFmpeg has no decoder for"
+    elif file.streams.video:
+        what = "holds a still image but no moving pictures"
+    else:
+        what = "holds no video" + (", only sound" if file.streams.audio else "")
+    file.close()
+    raise _unreadable(path, what)
+
+
+def _quarter_turns(frame: av.VideoFrame) -> int:
+    """Return how often to turn a frame anticlockwise by 90 degrees."""
+    return round(frame.rotation / 90)
+
+
+def _unreadable(path: Path, what: str) -> VideoError:
+    return VideoError(
+        f"{path} {what}: expected a video file (mp4, mkv, webm, avi, MPEG-TS); "
+        "get the file again, convert it, or leave it out."
+    )
+
+
+def _average_rate(shown: Sequence[int | None], stream: av.VideoStream) -> float:
+    """Return frames per second, from the times of the frames where these are known."""
+    stated = float(stream.average_rate or stream.guessed_rate or 0)
+    times = [time for time in shown if time is not None]
+    if len(times) < max(len(shown), 2) or max(times) == min(times) or not stream.time_base:
+        return stated
+    measured = (len(times) - 1) / float((max(times) - min(times)) * stream.time_base)
+    # Times are rounded (mkv: 1 ms). Where the file agrees, its own figure (30000/1001) is exact.
+    return stated if abs(stated - measured) < 0.01 * measured else measured
