@@ -56,15 +56,20 @@ def load_checkpoint(
     wanted = model.state_dict()
     given = dict(state.tensors)
     _check_classes(wanted, num_classes)
-    left_out = _other_classifier(wanted, given, num_classes, path)
-    for name in left_out:
-        del given[name]
+    left_out = {name: given.pop(name) for name in _other_classifier(wanted, given)}
 
     matched = {name: given[name] for name in wanted if name in given}
     missing = tuple(name for name in wanted if name not in given and not _is_counter(name))
     unexpected = tuple(name for name in given if name not in wanted) + state.not_tensors
     _check_shapes(wanted, matched, path)
     _check_fit(wanted, matched, missing, unexpected, path)
+    if left_out and num_classes is None:
+        name, tensor = next(iter(left_out.items()))
+        raise CheckpointError(
+            f"{path} has {len(tensor)} classes ('{name}'), the model has {len(wanted[name])}. "
+            f"Expected the same number: build the model with num_classes={len(tensor)}, or pass "
+            f"num_classes={len(wanted[name])} to load all but the classifier and train a new one."
+        )
     model.load_state_dict(matched, strict=False)
     return LoadReport(source, len(matched), missing, unexpected, state.class_names)
 
@@ -105,27 +110,13 @@ def _check_classes(wanted: dict[str, Tensor], num_classes: int | None) -> None:
         )
 
 
-def _other_classifier(
-    wanted: dict[str, Tensor], given: dict[str, Tensor], num_classes: int | None, path: Path
-) -> list[str]:
-    """Return the classifier's names if the file has another number of classes."""
+def _other_classifier(wanted: dict[str, Tensor], given: dict[str, Tensor]) -> list[str]:
+    """Return the classifier's names if the file has another number of classes, else nothing."""
     names = [name for name in wanted if _is_classifier(name) and name in given]
-    for name in names:
-        found, expected = given[name].shape, wanted[name].shape
-        if len(found) != len(expected) or found[1:] != expected[1:]:
-            return []  # not a matter of classes; the check of shapes says what it is
-    differs = [name for name in names if given[name].shape != wanted[name].shape]
-    if not differs:
-        return []
-    if num_classes is None:
-        name = differs[0]
-        found_classes, classes = len(given[name]), len(wanted[name])
-        raise CheckpointError(
-            f"{path} has {found_classes} classes ('{name}'), the model has {classes}. Expected the "
-            f"same number: build the model with num_classes={found_classes}, or pass "
-            f"num_classes={classes} to load everything but the classifier and train a new one."
-        )
-    return names
+    pairs = [(given[name].shape, wanted[name].shape) for name in names]
+    if any(len(found) != len(size) or found[1:] != size[1:] for found, size in pairs):
+        return []  # not a matter of classes; the check of shapes says what it is
+    return names if any(found != size for found, size in pairs) else []
 
 
 def _check_shapes(wanted: dict[str, Tensor], matched: dict[str, Tensor], path: Path) -> None:

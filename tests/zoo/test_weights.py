@@ -151,6 +151,7 @@ def others() -> dict[str, dict[str, Tensor]]:
         "nothing in common": {"fc.weight": torch.ones(2, 2)},
         "deeper": state(small(blocks=12)),
         "shallower": state(small(blocks=2)),
+        "deeper, other classes": state(small(blocks=12, classes=8)),
         "flow": state(small(channels=2)),
         "whole numbers": {n: t.long() for n, t in state(small()).items()},
         "complex": {n: t.to(torch.complex64) for n, t in state(small()).items()},
