@@ -100,20 +100,38 @@ class VideoLoader(DataLoader[Any]):
     """A DataLoader that raises :class:`VideoError` for a broken video, unless ``skip_broken``.
 
     It does so in the main process: what a worker raises would reach the user within a traceback.
+    Where its sampler is an :class:`EpochSampler` its state is the epoch and the batches handed out,
+    and it goes on from there.
     """
 
     skip_broken: bool = False
+    batches_done: int = 0
 
     def __iter__(self) -> Iterator[Batch]:  # type: ignore[override]
+        sampler = self.sampler
+        if isinstance(sampler, EpochSampler):
+            self.batches_done = sampler.start // (sampler.world_size * (self.batch_size or 1))
         batches: Iterator[Batch] = super().__iter__()
-        return batches if self.skip_broken else _sound(batches)
+        return self._count(batches)
 
+    def _count(self, batches: Iterator[Batch]) -> Iterator[Batch]:
+        for batch in batches:
+            if batch.broken and not self.skip_broken:
+                raise VideoError(batch.broken[0].reason)
+            self.batches_done += 1
+            yield batch
 
-def _sound(batches: Iterator[Batch]) -> Iterator[Batch]:
-    for batch in batches:
-        if batch.broken:
-            raise VideoError(batch.broken[0].reason)
-        yield batch
+    def state_dict(self) -> dict[str, int]:
+        """Return where training is: the epoch and how many of its batches are done."""
+        epoch = self.sampler.epoch if isinstance(self.sampler, EpochSampler) else 0
+        return {"epoch": epoch, "batches_done": self.batches_done}
+
+    def load_state_dict(self, state: dict[str, int]) -> None:
+        """Go on where :meth:`state_dict` was taken; after a whole epoch with the next one."""
+        sampler, (epoch, done) = self.sampler, (state["epoch"], state["batches_done"])
+        if isinstance(sampler, EpochSampler):
+            epoch, done = (epoch + 1, 0) if done >= len(self) else (epoch, done)
+            sampler.resume(epoch, done * sampler.world_size * (self.batch_size or 1))
 
 
 def make_loader(

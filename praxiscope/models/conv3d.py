@@ -8,7 +8,7 @@ they are the same sums, faster. Where a clip is stored channels-last, both are v
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import conv2d
+from torch.nn.functional import conv2d, max_pool2d
 
 Kernel = tuple[int, int, int]
 
@@ -43,6 +43,17 @@ class FactorisedConv3d(nn.Conv3d):
         weight = self.weight.flatten(3)  # (c_out, c_in, k, 1)
         out = conv2d(planes, weight, None, (self.stride[0], 1), (self.padding[0], 0))
         return out.unflatten(3, (h, w))
+
+
+def pool_frames(x: Tensor) -> Tensor:
+    """Max over 3 x 3 cells of each frame: (B, C, T, H, W) -> (B, C, T, H / 2, W / 2).
+
+    As a 2-D pooling, because the backward pass of the 3-D one is not repeatable on CUDA.
+    """
+    b, c, t, h, w = x.shape
+    frames = x.permute(0, 2, 1, 3, 4).reshape(b * t, c, h, w)
+    pooled = max_pool2d(frames, 3, stride=2, padding=1)
+    return pooled.unflatten(0, (b, t)).permute(0, 2, 1, 3, 4)
 
 
 def channels_last(x: Tensor) -> Tensor:

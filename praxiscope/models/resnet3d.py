@@ -6,9 +6,9 @@ Source: SlowFast Networks for Video Recognition, arXiv:1812.03982, Table 1.
 """
 
 from torch import Tensor, nn
-from torch.nn.functional import max_pool3d, relu
+from torch.nn.functional import relu
 
-from praxiscope.models.conv3d import FactorisedConv3d, Kernel
+from praxiscope.models.conv3d import FactorisedConv3d, Kernel, pool_frames
 
 BLOCKS: dict[int, tuple[int, int, int, int]] = {
     50: (3, 4, 6, 3),
@@ -106,8 +106,7 @@ class ResNet3d(nn.Module):
 
     def stem(self, x: Tensor) -> Tensor:
         """(B, in_channels, T, H, W) -> (B, width, T, H / 4, W / 4)."""
-        x = relu(self.conv1(x), inplace=True)
-        return max_pool3d(x, (1, 3, 3), (1, 2, 2), (0, 1, 1))
+        return pool_frames(relu(self.conv1(x), inplace=True))
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, in_channels, T, H, W) -> (B, 32 * width, T, H / 32, W / 32)."""

@@ -31,6 +31,8 @@ def write_atomically(path: str | Path, write: Callable[[BinaryIO], None]) -> Non
             temporary.replace(path)
         finally:
             temporary.unlink(missing_ok=True)
+    except PraxiscopeError:  # of ``write`` itself: it says more than the error at its root
+        raise
     except Exception as error:
         refusal = _refusal(error)
         if refusal is None:

@@ -1,0 +1,149 @@
+"""Checkpoints of a run: ``epoch_5.pth``, ``latest.pth``, ``best_top1_acc_epoch_5.pth``.
+
+A checkpoint holds the weights under their published names, and what an exact continuation needs.
+"""
+
+import os
+import shutil
+import signal
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import lightning
+import torch
+from lightning.pytorch.plugins.io import TorchCheckpointIO
+
+from praxiscope.errors import PraxiscopeError
+from praxiscope.zoo.checkpoint_file import read_checkpoint_file
+from praxiscope.zoo.files import write_atomically
+
+LATEST = "latest.pth"
+
+
+class StoppedError(PraxiscopeError):
+    """Somebody stopped the run. Its checkpoint is written, and the message says where."""
+
+
+class AtomicCheckpointIO(TorchCheckpointIO):
+    """Writes checkpoints whole or not at all; reads them without executing anything in them."""
+
+    def save_checkpoint(
+        self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None
+    ) -> None:
+        """Replace ``path`` in one step. A full disk leaves the previous file as it was."""
+        write_atomically(path, lambda file: torch.save(checkpoint, file))
+
+    def load_checkpoint(
+        self, path: str | Path, map_location: Any = None, weights_only: bool | None = None
+    ) -> dict[str, Any]:
+        """Return what a checkpoint of ours holds."""
+        return dict(read_checkpoint_file(path))
+
+
+class Checkpoints(lightning.Callback):
+    """Saves the last epoch, every n-th one and the best one; saves and stops on Ctrl-C or SIGTERM.
+
+    Args:
+        folder: Where the files go.
+        every: Epochs between the files that are kept.
+        monitor: The validation metric whose best epoch is kept.
+    """
+
+    def __init__(self, folder: Path, *, every: int, monitor: str) -> None:
+        self.folder, self.every, self.monitor = folder, every, monitor
+        self.best_score, self.best_path = float("-inf"), ""
+        self._signal: int | None = None
+        self._handlers: dict[int, Any] = {}
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the best epoch so far, for the checkpoint."""
+        return {"best_score": self.best_score, "best_path": self.best_path}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take up the best epoch so far."""
+        self.best_score, self.best_path = state_dict["best_score"], state_dict["best_path"]
+
+    def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
+        """Save the epoch that has just ended, its validation included."""
+        epoch = trainer.current_epoch + 1
+        score = trainer.callback_metrics.get(self.monitor)
+        validated = trainer.fit_loop.epoch_loop._should_check_val_epoch()
+        is_best = validated and score is not None and float(score) > self.best_score
+        worst = self.best_path
+        if is_best:
+            metric = self.monitor.rsplit("/", 1)[-1]
+            self.best_score = float(score)
+            self.best_path = str(self.folder / f"best_{metric}_epoch_{epoch}.pth")
+        trainer.save_checkpoint(self.folder / LATEST)
+        if trainer.is_global_zero:
+            if epoch % self.every == 0 or epoch == trainer.max_epochs:
+                copy_atomically(self.folder / LATEST, self.folder / f"epoch_{epoch}.pth")
+            if is_best:
+                copy_atomically(self.folder / LATEST, Path(self.best_path))
+                if worst and worst != self.best_path:
+                    Path(worst).unlink(missing_ok=True)
+
+    # A signal may arrive anywhere; the run is saved where it can be continued exactly.
+
+    def on_train_start(self, trainer: Any, pl_module: Any) -> None:
+        """Take over Ctrl-C and SIGTERM."""
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGINT, signal.SIGTERM):
+                self._handlers[number] = signal.signal(number, self._note_signal)
+
+    def teardown(self, trainer: Any, pl_module: Any, stage: str) -> None:
+        """Give Ctrl-C and SIGTERM back."""
+        for number, handler in self._handlers.items():
+            signal.signal(number, handler)
+        self._handlers = {}
+
+    def _note_signal(self, number: int, frame: FrameType | None) -> None:
+        if self._signal is not None:  # the second one does not wait
+            raise KeyboardInterrupt
+        self._signal = number
+
+    def on_train_batch_end(
+        self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Save and stop, if a signal has arrived in any process."""
+        stopped = self._signal is not None
+        if trainer.world_size > 1:
+            stopped = trainer.strategy.reduce_boolean_decision(stopped, all=False)
+        # With gradients half accumulated there is nothing to continue from; the last batch of an
+        # epoch is followed by the epoch's own checkpoint.
+        batches = batch_idx + 1
+        whole_step = batches % trainer.accumulate_grad_batches == 0
+        if stopped and whole_step and batches < trainer.num_training_batches:
+            trainer.save_checkpoint(self.folder / LATEST)
+            raise self._interrupted(f"in epoch {trainer.current_epoch + 1}, after batch {batches}")
+
+    def on_train_epoch_start(self, trainer: Any, pl_module: Any) -> None:
+        """Stop between two epochs, if a signal has arrived during validation."""
+        stopped = self._signal is not None
+        if trainer.world_size > 1:
+            stopped = trainer.strategy.reduce_boolean_decision(stopped, all=False)
+        if stopped:
+            raise self._interrupted(f"after epoch {trainer.current_epoch}")
+
+    def _interrupted(self, where: str) -> StoppedError:
+        return StoppedError(f"stopped {where}. Continue with --resume {self.folder / LATEST}.")
+
+
+def copy_atomically(source: Path, target: Path) -> None:
+    """Make ``target`` the file ``source``, without a second copy where the disk can share them."""
+    temporary = target.with_name(f".{target.name}.tmp")
+    temporary.unlink(missing_ok=True)
+    try:
+        os.link(source, temporary)
+    except OSError:  # a file system without hard links
+        with source.open("rb") as file:
+            write_atomically(target, _copier(file))
+        return
+    temporary.replace(target)
+
+
+def _copier(source: Any) -> Callable[[Any], None]:
+    return lambda target: shutil.copyfileobj(source, target)

@@ -1,0 +1,106 @@
+"""The lists of a recipe as loaders for this process of a run."""
+
+import os
+from functools import cached_property
+
+import lightning
+
+from praxiscope.data.batch import EpochSampler, ShardSampler, VideoLoader, make_loader
+from praxiscope.data.lists import VideoList
+from praxiscope.data.recognition import RecognitionDataset
+from praxiscope.data.transforms import TrainTransform, Views
+from praxiscope.recipe import Recipe
+
+TEST_BATCH = 1  # videos; each brings all its views
+
+
+class RecipeData(lightning.LightningDataModule):
+    """Loaders for training (shuffled by seed and epoch) and testing (every video once).
+
+    A list is read when it is first asked for.
+
+    Args:
+        seed: Of the order and of everything random in an item.
+        skip_broken: Leave broken videos out and list them, where the default is an error.
+        one_frame: Fill every clip with its centre frame.
+    """
+
+    def __init__(
+        self, recipe: Recipe, *, seed: int, skip_broken: bool = False, one_frame: bool = False
+    ) -> None:
+        super().__init__()
+        self.recipe, self.seed = recipe, seed
+        self.skip_broken, self.one_frame = skip_broken, one_frame
+
+    @cached_property
+    def train_set(self) -> RecognitionDataset:
+        """The training list."""
+        return self._dataset(self.recipe.train, self.recipe.train_transform)
+
+    @cached_property
+    def val_set(self) -> RecognitionDataset:
+        """The list to validate on while training."""
+        return self._dataset(self.recipe.val, self.recipe.val_views)
+
+    @cached_property
+    def test_set(self) -> RecognitionDataset:
+        """The list to test on."""
+        return self._dataset(self.recipe.test or self.recipe.val, self.recipe.test_views)
+
+    def _dataset(self, videos: VideoList, transform: TrainTransform | Views) -> RecognitionDataset:
+        threads = max(1, self.cores // max(self.workers, 1))
+        return RecognitionDataset(
+            videos,
+            self.recipe.clip,
+            transform,
+            seed=self.seed,
+            threads=threads,
+            one_frame=self.one_frame,
+        )
+
+    @property
+    def cores(self) -> int:
+        """Processor cores of this process: its machine's, shared with the other processes on it."""
+        allowed = (
+            len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+        )
+        return max(1, (allowed or 1) // int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
+
+    @property
+    def workers(self) -> int:
+        """Decoding processes: the recipe's, or one a core."""
+        chosen = self.recipe.loader.workers
+        return self.cores if chosen is None else chosen
+
+    def train_dataloader(self) -> VideoLoader:
+        """Return this process's part of every epoch."""
+        trainer = self.trainer
+        assert trainer is not None
+        sampler = EpochSampler(
+            len(self.train_set),
+            seed=self.seed,
+            rank=trainer.global_rank,
+            world_size=trainer.world_size,
+        )
+        return self._loader(self.train_set, self.recipe.loader.videos_per_device, sampler)
+
+    def val_dataloader(self) -> VideoLoader:
+        """Return this process's share of the validation list."""
+        batch = self.recipe.loader.videos_per_device if self.recipe.val_views.num_views == 1 else 1
+        return self._loader(self.val_set, batch, self._shard(self.val_set))
+
+    def test_dataloader(self) -> VideoLoader:
+        """Return this process's share of the test list."""
+        return self._loader(self.test_set, TEST_BATCH, self._shard(self.test_set))
+
+    def _shard(self, dataset: RecognitionDataset) -> ShardSampler:
+        trainer = self.trainer
+        assert trainer is not None
+        return ShardSampler(len(dataset), rank=trainer.global_rank, world_size=trainer.world_size)
+
+    def _loader(
+        self, dataset: RecognitionDataset, batch: int, sampler: EpochSampler | ShardSampler
+    ) -> VideoLoader:
+        # no more workers than batches: a tiny list should not start a core's worth of processes
+        workers = min(self.workers, -(-len(sampler) // batch))
+        return make_loader(dataset, batch, sampler, workers=workers, skip_broken=self.skip_broken)

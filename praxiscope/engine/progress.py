@@ -1,0 +1,123 @@
+"""One bar for a whole run: what is done, what it gives, how long it will still take."""
+
+import time
+from typing import Any
+
+import lightning
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+SECONDS_BETWEEN_FIGURES = 0.2  # reading them waits for the device
+
+
+def progress_bar(console: Console | None = None) -> Progress:
+    """Return a bar with a description, counts, time taken, time left and a free text."""
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=24),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[figures]}"),
+        console=console or Console(stderr=True),
+    )
+
+
+class RunProgress(lightning.Callback):
+    """Shows the batches of all epochs as one bar with mean loss, accuracy and videos per second.
+
+    Without a terminal it prints one line an epoch instead.
+    """
+
+    def __init__(self, name: str = "train", console: Console | None = None) -> None:
+        self.name, self.console = name, console or Console(stderr=True)
+        self._bar: Progress | None = None
+        self._task: Any = None
+        self._sums: dict[str, Any] = {}  # tensors on the device, read only when they are shown
+        self._videos, self._started, self._shown = 0, 0.0, 0.0
+
+    def on_train_start(self, trainer: Any, pl_module: Any) -> None:
+        """Open the bar at the batch where the run begins or goes on."""
+        done = trainer.current_epoch * trainer.num_training_batches
+        self._open(trainer, self.name, trainer.max_epochs * trainer.num_training_batches, done)
+
+    def on_train_epoch_start(self, trainer: Any, pl_module: Any) -> None:
+        """Begin the epoch's means."""
+        self._sums = {"loss": 0.0, "top1_acc": 0.0}
+        self._videos, self._started = 0, time.monotonic()
+
+    def on_train_batch_end(
+        self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Move on by a batch."""
+        for name, total in self._sums.items():
+            value = trainer.callback_metrics.get(f"train/{name}_step", 0.0)
+            self._sums[name] = total + len(batch) * value
+        self._videos += len(batch)
+        if self._bar is None or time.monotonic() - self._shown < SECONDS_BETWEEN_FIGURES:
+            return
+        self._shown = time.monotonic()
+        done = trainer.current_epoch * trainer.num_training_batches + batch_idx + 1
+        epoch = f"{self.name} epoch {trainer.current_epoch + 1}/{trainer.max_epochs}"
+        self._update(epoch, done, self._figures(trainer))
+
+    def _figures(self, trainer: Any) -> str:
+        videos = max(self._videos, 1)
+        rate = self._videos * trainer.world_size / max(time.monotonic() - self._started, 1e-9)
+        loss, top1 = (float(total) / videos for total in self._sums.values())
+        return f"loss {loss:.3f}  top-1 {top1:.3f}  {rate:.1f} videos/s"
+
+    def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
+        """Print the epoch's line; it stays above the bar."""
+        if not trainer.is_global_zero:
+            return
+        line = f"{self.name} epoch {trainer.current_epoch + 1}/{trainer.max_epochs}"
+        line += "  " + self._figures(trainer)
+        for name in ("top1_acc", "mean_class_accuracy"):
+            value = trainer.callback_metrics.get(f"val/{name}")
+            if value is not None:
+                line += f"  val {name} {float(value):.4f}"
+        self.console.print(line, highlight=False)
+
+    def on_test_start(self, trainer: Any, pl_module: Any) -> None:
+        """Open the bar of a pass over the test list."""
+        self._videos, self._started = 0, time.monotonic()
+        self._open(trainer, self.name, sum(trainer.num_test_batches), 0)
+
+    def on_test_batch_end(
+        self,
+        trainer: Any,
+        pl_module: Any,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        """Move on by a batch."""
+        self._videos += len(batch) * trainer.world_size
+        rate = self._videos / max(time.monotonic() - self._started, 1e-9)
+        self._update(self.name, batch_idx + 1, f"{rate:.1f} videos/s")
+
+    def _open(self, trainer: Any, name: str, total: int, done: int) -> None:
+        if trainer.is_global_zero and self.console.is_terminal:
+            self._bar = progress_bar(self.console)
+            self._task = self._bar.add_task(name, total=total, completed=done, figures="")
+            self._bar.start()
+
+    def _update(self, name: str, done: int, figures: str) -> None:
+        if self._bar is not None:
+            self._bar.update(self._task, description=name, completed=done, figures=figures)
+
+    def teardown(self, trainer: Any, pl_module: Any, stage: str) -> None:
+        """Close the bar, also after an error."""
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None

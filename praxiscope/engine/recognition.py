@@ -1,0 +1,182 @@
+"""Recognition on Lightning: the step of training, and the scoring of every video once.
+
+Letters: B videos, V views, K classes, N videos of the list.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import lightning
+import torch
+from torch import Tensor
+from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
+
+from praxiscope.engine.schedules import learning_rate
+from praxiscope.metrics.classification import evaluate
+from praxiscope.models.recognizer import Recognizer, score_views
+from praxiscope.recipe import Recipe
+from praxiscope.types import Batch, Broken
+
+PREFIX = "model."  # of our module; left out on disk, where the published names are promised
+
+
+@dataclass(frozen=True)
+class Scored:
+    """What a pass over a list gave, in list order, without the broken videos."""
+
+    scores: Tensor  # (N, K), or (N, V, K) where views are not averaged
+    labels: Tensor  # (N,) int64, or (N, K) float32
+    videos: tuple[str, ...]
+
+
+class RecognitionModule(lightning.LightningModule):
+    """A recogniser in training and testing. ``scored`` and
+    ``metrics`` are of the last pass over a list.
+
+    Args:
+        base_lr: The rate that the schedule starts from, already scaled to the batch.
+        seed: Dropout draws from (seed, epoch, batch): a resumed run draws what it would have.
+    """
+
+    def __init__(self, model: Recognizer, recipe: Recipe, *, base_lr: float, seed: int) -> None:
+        super().__init__()
+        self.model, self.recipe, self.base_lr, self.seed = model, recipe, base_lr, seed
+        self.scored: Scored | None = None
+        self.metrics: dict[str, float] = {}
+        self.broken: dict[str, Broken] = {}
+        self._parts: list[tuple[tuple[int, ...], tuple[str, ...], Tensor, Tensor]] = []
+
+    # Training
+
+    def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
+        """Make dropout a function of (seed, epoch, batch), so that nothing has to be saved."""
+        torch.manual_seed(hash((self.seed, self.current_epoch, batch_idx)) % 2**63)
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """Return the mean loss of a batch."""
+        self._note_broken(batch)
+        if not len(batch):  # all broken: no gradient, but the other processes wait for one
+            return sum((p.sum() * 0.0 for p in self.model.parameters()), torch.zeros(()))
+        logits = self.model(batch.clips.flatten(0, 1))
+        labels = batch.labels.repeat_interleave(batch.clips.shape[1], dim=0)
+        loss = loss_of(logits, labels)
+        logged = {"loss": loss.detach()}
+        if labels.ndim == 1:
+            logged["top1_acc"] = (logits.argmax(1) == labels).float().mean()
+        self.log_dict(
+            {f"train/{k}": v for k, v in logged.items()},
+            on_step=True,
+            on_epoch=True,
+            batch_size=len(batch),
+            sync_dist=True,
+        )
+        self.log("train/lr", self.optimizers().param_groups[0]["lr"], batch_size=1)  # type: ignore[union-attr]
+        return loss
+
+    def configure_optimizers(self) -> Any:
+        """Return SGD with momentum under the recipe's schedule, moved on after every step."""
+        optim, trainer = self.recipe.optim, self.trainer
+        optimizer = torch.optim.SGD(
+            self.parameters(),
+            lr=self.base_lr,
+            momentum=optim.momentum,
+            weight_decay=optim.weight_decay,
+        )
+        # Lightning counts the batches of an epoch only when asked for the steps of the whole run.
+        steps_per_epoch = int(trainer.estimated_stepping_batches) // (trainer.max_epochs or 1)
+
+        def factor(step: int) -> float:
+            lr = learning_rate(self.recipe.schedule, self.base_lr, step, steps_per_epoch)
+            return lr / self.base_lr
+
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
+        return {
+            "optimizer": optimizer,
+            "lr_scheduler": {"scheduler": schedule, "interval": "step"},
+        }
+
+    # Validation and testing: one code path
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        """Score the videos of a batch."""
+        self._note_broken(batch)
+        if len(batch):
+            average, chunk = self.recipe.average, self.recipe.max_testing_views
+            chunk = chunk or views_that_fit(batch.clips)
+            scores = score_views(self.model, batch.clips, average=average, max_views=chunk)
+            self._parts.append((batch.indices, batch.videos, scores.cpu(), batch.labels.cpu()))
+
+    def on_validation_epoch_end(self) -> None:
+        """Join the parts of all processes, in list order, and log the metrics."""
+        self.scored = self._gather()
+        if self.recipe.average != "none" and not self.trainer.sanity_checking:
+            scored = self.scored
+            found = evaluate(scored.scores, scored.labels, self.recipe.metrics)
+            stage = "val" if self.trainer.validating or self.trainer.training else "test"
+            self.metrics = found  # in float64; the log rounds to float32
+            for name, value in found.items():
+                self.log(f"{stage}/{name}", value, rank_zero_only=True)
+
+    test_step = validation_step
+    on_test_epoch_end = on_validation_epoch_end
+
+    def _gather(self) -> Scored:
+        parts: list[Any] = [self._parts]
+        if self.trainer.world_size > 1:
+            parts = [None] * self.trainer.world_size
+            torch.distributed.all_gather_object(parts, self._parts)
+        self._parts = []
+        found: dict[int, tuple[str, Tensor, Tensor]] = {}
+        for indices, videos, scores, labels in (batch for rank in parts for batch in rank):
+            for item in zip(indices, videos, scores, labels, strict=True):
+                assert item[0] not in found, f"item {item[0]} was counted twice"
+                found[item[0]] = item[1:]
+        rows = [found[index] for index in sorted(found)]
+        if not rows:
+            return Scored(torch.empty(0, 0), torch.empty(0, dtype=torch.int64), ())
+        videos, scores, labels = zip(*rows, strict=True)
+        return Scored(torch.stack(scores), torch.stack(labels), tuple(videos))
+
+    def all_broken(self) -> list[Broken]:
+        """Return the broken videos that any process has met, in list order."""
+        parts: list[Any] = [self.broken]
+        if self.trainer.world_size > 1:
+            parts = [None] * self.trainer.world_size
+            torch.distributed.all_gather_object(parts, self.broken)
+        joined = {video: broken for part in parts for video, broken in part.items()}
+        return sorted(joined.values(), key=lambda broken: broken.index)
+
+    def _note_broken(self, batch: Batch) -> None:
+        self.broken |= {broken.video: broken for broken in batch.broken}
+
+    # On disk the weights have their published names
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Write ``backbone.*`` and ``cls_head.*``, as the published checkpoints do."""
+        state = checkpoint["state_dict"]
+        checkpoint["state_dict"] = {k.removeprefix(PREFIX): v for k, v in state.items()}
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Undo :meth:`on_save_checkpoint`."""
+        checkpoint["state_dict"] = {PREFIX + k: v for k, v in checkpoint["state_dict"].items()}
+
+
+def loss_of(logits: Tensor, labels: Tensor) -> Tensor:
+    """Mean cross entropy; for labels (B, K) of zeros and ones, of each class by itself."""
+    if labels.ndim == 1:
+        return cross_entropy(logits, labels)
+    return binary_cross_entropy_with_logits(logits, labels)
+
+
+def views_that_fit(clips: Tensor) -> int:
+    """How many views (B, V, C, T, H, W) to run at a time, so that a network of this family fits.
+
+    The widest maps of an R50 at stride 2 and 4 hold about 5 times the numbers of its input, and
+    about six of them live at a time; R101 and R152 are deeper, not wider. A GPU may use half of
+    what is free, a CPU 1 GiB.
+    """
+    per_view = clips[0, 0].numel() * 4 * 32
+    budget = 2**30
+    if clips.device.type == "cuda":
+        budget = torch.cuda.mem_get_info(clips.device)[0] // 2
+    return max(1, budget // per_view)

@@ -1,0 +1,84 @@
+"""A test run: every video of a list scored once, with several clips and crops."""
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import torch
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from praxiscope.engine.loading import RecipeData
+from praxiscope.engine.progress import RunProgress
+from praxiscope.engine.recognition import RecognitionModule, Scored
+from praxiscope.engine.trainer import Devices, check_list, quiet, trainer_from, write_broken
+from praxiscope.models.recognizer import Average, Recognizer
+from praxiscope.models.resnet3d import ConvBn3d
+from praxiscope.recipe import Recipe
+from praxiscope.types import Broken
+
+
+@dataclass(frozen=True, kw_only=True)
+class TestOptions:
+    """What a command line says about a test beyond its recipe.
+
+    Args:
+        average: Instead of the recipe's way to join the scores of a video's views.
+        metrics: Instead of the recipe's metrics.
+        work_dir: Where ``broken.txt`` goes if videos are left out.
+    """
+
+    average: Average | None = None
+    metrics: tuple[str, ...] | None = None
+    fuse_conv_bn: bool = False
+    seed: int = 0
+    skip_broken: bool = False
+    one_frame: bool = False
+    work_dir: Path = Path()
+    devices: Devices = field(default_factory=Devices)
+
+
+@dataclass(frozen=True)
+class Tested:
+    """What a test run gave."""
+
+    scored: Scored
+    metrics: dict[str, float]
+    broken: tuple[Broken, ...]
+    is_main_process: bool  # of several, only this one should write files
+
+
+def run_test(
+    model: Recognizer, recipe: Recipe, options: TestOptions | None = None, *, name: str = "test"
+) -> Tested:
+    """Score the recipe's test list with ``model``.
+
+    Raises:
+        PraxiscopeError: A list, a video or an option cannot be used.
+    """
+    options = options or TestOptions()
+    recipe = replace(
+        recipe,
+        average=options.average or recipe.average,
+        metrics=recipe.metrics if options.metrics is None else options.metrics,
+    )
+    data = RecipeData(
+        recipe, seed=options.seed, skip_broken=options.skip_broken, one_frame=options.one_frame
+    )
+    check_list(data.test_set, recipe.model.num_classes, skip_broken=options.skip_broken)
+    model.eval()
+    if options.fuse_conv_bn:
+        fuse_conv_bn(model)
+    module = RecognitionModule(model, recipe, base_lr=recipe.optim.lr, seed=options.seed)
+    trainer = trainer_from(options.devices, logger=False, callbacks=[RunProgress(name)])
+    with quiet():
+        trainer.test(module, datamodule=data, verbose=False)
+    broken = write_broken(options.work_dir / "broken.txt", tuple(module.all_broken()), trainer)
+    assert module.scored is not None
+    return Tested(module.scored, module.metrics, broken, trainer.is_global_zero)
+
+
+def fuse_conv_bn(model: torch.nn.Module) -> None:
+    """Fold every batch norm into the convolution before it, in place; the sums stay the same."""
+    for module in model.modules():
+        if isinstance(module, ConvBn3d) and isinstance(module.bn, torch.nn.BatchNorm3d):
+            fused = fuse_conv_bn_eval(module.conv, module.bn)
+            module.conv, module.bn = fused, torch.nn.Identity()

@@ -1,0 +1,143 @@
+"""A training run: from a recipe to checkpoints and curves in a folder."""
+
+import logging
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import lightning
+import torch
+from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
+
+from praxiscope.engine.checkpoints import Checkpoints
+from praxiscope.engine.loading import RecipeData
+from praxiscope.engine.progress import RunProgress
+from praxiscope.engine.recognition import RecognitionModule
+from praxiscope.engine.trainer import Devices, check_list, quiet, trainer_from, write_broken
+from praxiscope.errors import CheckpointError
+from praxiscope.models.recognizer import Recognizer
+from praxiscope.recipe import Recipe
+from praxiscope.types import Broken
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainOptions:
+    """What a command line says about a run beyond its recipe."""
+
+    validate: bool = True
+    seed: int = 0
+    diff_rank_seed: bool = False
+    deterministic: bool = False
+    amp: bool = False
+    auto_scale_lr: bool = False
+    resume: Path | None = None
+    skip_broken: bool = False
+    one_frame: bool = False
+    devices: Devices = field(default_factory=Devices)
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What a training run leaves."""
+
+    model: Recognizer
+    data: RecipeData
+    latest: Path  # the last checkpoint
+    best: Path | None  # the best one, if the run was validated
+    metrics: dict[str, float]  # of the last validation
+    curves: Path  # csv: epoch, train/loss, train/top1_acc, val/top1_acc ...
+    broken: tuple[Broken, ...]
+
+
+def run_training(
+    recipe: Recipe, work_dir: Path, options: TrainOptions | None = None, *, name: str = "train"
+) -> Trained:
+    """Train a recipe and return what was made. Everything it writes is in ``work_dir``.
+
+    Raises:
+        PraxiscopeError: Something the user gave cannot be used; nothing half-written is left.
+        StoppedError: Ctrl-C or SIGTERM; the message names the checkpoint to continue from.
+    """
+    options = options or TrainOptions()
+    data = RecipeData(
+        recipe, seed=options.seed, skip_broken=options.skip_broken, one_frame=options.one_frame
+    )
+    for dataset in (data.train_set, data.val_set) if options.validate else (data.train_set,):
+        check_list(dataset, recipe.model.num_classes, skip_broken=options.skip_broken)
+    if options.resume and not options.resume.is_file():
+        raise CheckpointError(f"{options.resume} does not exist: there is nothing to resume from.")
+    work_dir.mkdir(parents=True, exist_ok=True)
+    lightning.seed_everything(options.seed, verbose=False)
+    model = recipe.model.build()
+
+    checkpoints = Checkpoints(work_dir, every=recipe.checkpoint_every, monitor=monitor(recipe))
+    logs = work_dir / "logs" / time.strftime("%Y%m%d_%H%M%S")
+    csv = CSVLogger(save_dir=logs, name="", version="")
+    trainer = trainer_from(
+        options.devices,
+        max_epochs=recipe.schedule.epochs,
+        precision=half_precision() if options.amp else "32-true",
+        deterministic=options.deterministic,
+        accumulate_grad_batches=recipe.optim.accumulate,
+        gradient_clip_val=recipe.optim.clip_norm,
+        check_val_every_n_epoch=min(recipe.validate_every, recipe.schedule.epochs),
+        limit_val_batches=1.0 if options.validate else 0,
+        num_sanity_val_steps=0,
+        log_every_n_steps=10,
+        default_root_dir=work_dir,
+        logger=[csv, TensorBoardLogger(save_dir=logs, name="", version="")],
+        callbacks=[RunProgress(name), checkpoints],
+    )
+    seed = options.seed + (trainer.global_rank if options.diff_rank_seed else 0)
+    module = RecognitionModule(
+        model, recipe, base_lr=scaled_lr(recipe, trainer.world_size, options), seed=seed
+    )
+    try:
+        with quiet():
+            resume = str(options.resume) if options.resume else None
+            trainer.fit(module, datamodule=data, ckpt_path=resume, weights_only=False)
+    finally:
+        broken = write_broken(work_dir / "broken.txt", tuple(module.all_broken()), trainer)
+    best = Path(checkpoints.best_path) if checkpoints.best_path else None
+    return Trained(
+        model, data, work_dir / "latest.pth", best, module.metrics, logs / "metrics.csv", broken
+    )
+
+
+def scaled_lr(recipe: Recipe, world_size: int, options: TrainOptions) -> float:
+    """Return the learning rate for the videos in a step of this run, and say what was done."""
+    optim = recipe.optim
+    batch = recipe.loader.videos_per_device * world_size * optim.accumulate
+    if batch == optim.batch:
+        return optim.lr
+    if not options.auto_scale_lr:
+        log.warning(
+            "the recipe's learning rate %g is for %d videos a step; this run has %d "
+            "(--auto-scale-lr scales it).",
+            optim.lr,
+            optim.batch,
+            batch,
+        )
+        return optim.lr
+    lr = optim.lr * batch / optim.batch
+    log.warning(
+        "learning rate scaled from %g to %g: %d videos a step instead of %d.",
+        optim.lr,
+        lr,
+        batch,
+        optim.batch,
+    )
+    return lr
+
+
+def monitor(recipe: Recipe) -> str:
+    """Return the validation metric by which the best epoch is chosen."""
+    first = recipe.metrics[0] if recipe.metrics else "top_k_accuracy"
+    return "val/top1_acc" if first == "top_k_accuracy" else f"val/{first}"
+
+
+def half_precision() -> str:
+    """Return this machine's mixed precision: float16 with loss scaling on GPUs, or bfloat16."""
+    return "16-mixed" if torch.cuda.is_available() else "bf16-mixed"
