@@ -42,9 +42,12 @@ class MotionVideos:
     seed: int = 0
 
     def scene(self, split: Split, motion: Motion, index: int) -> Scene:
-        """Return the scene of one video, a pure function of the settings and of its place."""
-        place = (self.seed, _SPLITS.index(split), MOTIONS.index(motion), index)
-        rng = np.random.default_rng(place)
+        """Return the scene of one video, a pure function of the settings and of its place.
+
+        The videos of one index differ in nothing but the motion. A network cannot learn by heart
+        which texture goes with which class, and needs few videos to see what does tell them apart.
+        """
+        rng = np.random.default_rng((self.seed, _SPLITS.index(split), index))
         return random_scene([motion], rng, height=self.height, width=self.width)
 
 

@@ -46,7 +46,7 @@ class Stage:
 
     height: int
     width: int
-    radii: tuple[float, float] = (0.12, 0.28)  # smallest and largest, in shorter sides
+    radii: tuple[float, float] = (0.1, 0.3)  # smallest and largest, in shorter sides
 
     def pose(self, x: float, y: float, size: float, angle: float) -> Pose:
         """Return the pose of a state in the unit cube, whatever the size with the same margins.
@@ -92,9 +92,9 @@ class Actor:
             case "anticlockwise":
                 angle = (angle - frames / 40) % 1
             case "grow":
-                size = (size + frames / 24) % 1
+                size = (size + frames / 18) % 1
             case "shrink":
-                size = (size - frames / 24) % 1
+                size = (size - frames / 18) % 1
             case "bounce":
                 y = _fold(y + frames / 28)
             case "shake":
