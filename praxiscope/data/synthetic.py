@@ -199,10 +199,13 @@ def write_video(
                 container.mux(stream.encode(picture))
             container.mux(stream.encode(None))
         partial.replace(path)
-    except OSError as error:
-        raise VideoError(f"{path} cannot be written: {error}.") from error
+    except (OSError, av.FFmpegError) as error:
+        raise VideoError(
+            f"{path} cannot be written: {error}. Check the folder and the space on its disk."
+        ) from error
     finally:
-        partial.unlink(missing_ok=True)
+        if partial.exists():
+            partial.unlink()
 
 
 def _claim(dataset: MotionDataset, videos: MotionVideos, wanted: set[Path]) -> None:
