@@ -5,7 +5,9 @@ For some files that list cannot tell the order in which frames are shown; these 
 when they are opened.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -14,6 +16,7 @@ import av
 import cv2
 import numpy as np
 from av.stream import Disposition
+from av.video.frame import PictureType
 from av.video.reformatter import VideoReformatter
 
 from praxiscope.data.frames import FrameFolder, gather, open_frames
@@ -60,7 +63,8 @@ class Video:
     end, turned upright as the file's rotation says. Height and width are in pixels as stored: a
     pixel shape other than square is not corrected, a mirrored display matrix not followed.
 
-    A frame that FFmpeg marks as damaged is refused: it fills the gaps by guessing.
+    A damaged frame is refused, and so are those after it up to the next key frame, because FFmpeg
+    fills the gaps by guessing. Damage that FFmpeg does not notice stays unnoticed.
 
     Not for several threads at once.
     """
@@ -128,26 +132,30 @@ class Video:
     # Opening
 
     def _read_index(self) -> None:
-        """List the packets, and decode until the first picture shows size and rotation."""
+        """List the packets, decoding only until the first frame shows size and rotation."""
         packets: list[Packet] = []
-        frames: list[av.VideoFrame] = []
-        smallest = _HEADER_BYTES
-        for p in self._packets():
-            packets.append(Packet(p.pts, p.dts, p.is_keyframe, p.is_discard))
-            frames = frames or self._decoded(p)
-            smallest = min(smallest, p.size)
-        frames = frames or self._decoded(None)
-        if not frames:
+
+        def listed() -> Iterator["av.Packet[av.VideoStream]"]:
+            for p in self._packets():
+                packets.append(Packet(p.pts, p.dts, p.is_keyframe, p.is_discard, p.size))
+                yield p
+
+        unread = listed()
+        first, _ = next(self._decode(unread), (None, False))
+        if first is None:
             raise _unreadable(self.path, "holds no frame that can be decoded")
-        height, width = frames[0].height, frames[0].width
-        self._size = (width, height) if _quarter_turns(frames[0]) % 2 else (height, width)
-        one_each = self._packets_are_frames(frames[0], smallest)
+        deque(unread, maxlen=0)
+        upright = _quarter_turns(first) % 2 == 0
+        self._size = (first.height, first.width) if upright else (first.width, first.height)
+        one_each = self._packets_are_frames(first, min(packet.num_bytes for packet in packets))
         self._index = FrameIndex.of(packets) if one_each else None
         if self._index:
             times: Sequence[int | None] = self._index.times
         else:
-            times = [frame.pts for frame in self._from_the_start()]
+            times = [frame.pts for frame, _ in self._from_the_start()]
         self._num_frames = len(times)
+        if self._num_frames == 1 and cv2.haveImageReader(str(self.path)):
+            raise _unreadable(self.path, "is a still image")  # avif and heic are a kind of mp4
         self._fps = _average_rate(times, self._stream())
 
     def _packets_are_frames(self, first: av.VideoFrame, smallest: int) -> bool:
@@ -181,30 +189,44 @@ class Video:
             if packet.size:  # an empty packet would tell the decoder that the video ends
                 yield packet
 
-    def _decoded(self, packet: "av.Packet[av.VideoStream] | None") -> list[av.VideoFrame]:
-        """Return the frames that the decoder gives for a packet, or at the end for None.
+    def _decode(
+        self, packets: Iterable["av.Packet[av.VideoStream]"]
+    ) -> Iterator[tuple[av.VideoFrame, bool]]:
+        """Yield the frames of the packets in the order shown, and whether each is sound.
 
-        A damaged packet gives none. Whoever wants its frame finds it missing.
+        After damage none is, up to the next key frame: each repeats what it finds in others.
         """
-        try:
-            return self._stream().codec_context.decode(packet)
-        except av.FFmpegError:
-            return []
+        context = self._stream().codec_context
+        damaged, sound_from = False, None
+        for packet in chain(packets, [None]):
+            try:
+                frames, failed = context.decode(packet), packet is not None and packet.is_corrupt
+            except av.FFmpegError:
+                frames, failed = [], True
+            if failed:
+                damaged, sound_from = True, None
+            elif packet is not None and packet.is_keyframe and sound_from is None:
+                sound_from = packet.pts
+            for frame in frames:
+                if frame.is_corrupt:
+                    damaged, sound_from = True, None
+                elif damaged and sound_from is not None and frame.pts == sound_from:
+                    damaged = False
+                yield frame, not damaged
 
-    def _from_the_start(self) -> Iterator[av.VideoFrame]:
-        """Open the file anew and yield all frames in the order shown."""
+    def _from_the_start(self) -> Iterator[tuple[av.VideoFrame, bool]]:
+        """Open the file anew and yield all frames in the order shown, and whether each is sound."""
         self._file.close()
         self._file = _open_file(self.path, self._threads)
-        for packet in self._packets():
-            yield from self._decoded(packet)
-        yield from self._decoded(None)
+        return self._decode(self._packets())
 
-    def _from_key_frame(
+    def _packets_for(
         self, index: FrameIndex, first: int, times: set[int]
-    ) -> Iterator[av.VideoFrame]:
-        """Decode from packet ``first`` on and yield the frames at ``times``, if seeking succeeds.
+    ) -> Iterator["av.Packet[av.VideoStream]"]:
+        """Yield the packets from number ``first`` to the last that a frame at ``times`` needs.
 
-        Of the others, only those are decoded that some frame refers to.
+        None come where seeking does not find them. The decoder is told to leave out frames at other
+        times that no frame refers to.
         """
         context, start = self._stream().codec_context, index.packets[first]
         # MPEG-TS is searched by decoding time.
@@ -221,10 +243,24 @@ class Video:
                 return
             if number >= first:
                 context.skip_frame = "DEFAULT" if packet.pts in times else "NONREF"
-                yield from (frame for frame in self._decoded(packet) if frame.pts in times)
+                yield packet
             if number == last:
-                break
-        yield from (frame for frame in self._decoded(None) if frame.pts in times)
+                return
+
+    def _from_key_frame(
+        self, index: FrameIndex, first: int, times: set[int]
+    ) -> Iterator[av.VideoFrame]:
+        """Yield the sound frames at ``times``, if packet ``first`` is a key frame as it claims.
+
+        It may be the begin of a gradual refresh, after which pictures are only nearly right. So the
+        first frame must be a whole picture; one that an edit list hides cannot be seen.
+        """
+        start = index.packets[first]
+        is_key = start.is_hidden
+        for frame, is_sound in self._decode(self._packets_for(index, first, times)):
+            is_key |= frame.pts == start.time and frame.pict_type == PictureType.I
+            if frame.pts in times and is_key and is_sound:
+                yield frame
 
     def _pictures(self, wanted: set[int]) -> Iterator[tuple[int, Frame]]:
         """Yield the number and the RGB picture (H, W, 3) of each wanted frame, in any order."""
@@ -233,16 +269,16 @@ class Video:
             for first, times in index.by_key_frame(wanted).items():
                 for frame in self._from_key_frame(index, first, times):
                     number = index.frame_at[frame.pts]
-                    if number in missing and not frame.is_corrupt:
+                    if number in missing:
                         missing.remove(number)
                         yield number, self._upright(frame, number)
         if not missing:
             return
         # No index, no way to seek, or a key frame that is none: one pass finds what there is.
-        for count, frame in enumerate(self._from_the_start()):
+        for count, (frame, is_sound) in enumerate(self._from_the_start()):
             number = index.frame_at.get(frame.pts, -1) if index else count
             if number in missing:
-                if frame.is_corrupt:
+                if not is_sound:
                     raise self._undecodable(number)
                 missing.remove(number)
                 yield number, self._upright(frame, number)

@@ -19,6 +19,7 @@ class Packet(NamedTuple):
     decode_time: int | None
     is_key: bool  # decoding can begin here
     is_hidden: bool  # an edit list hides its frame; it is decoded because others refer to it
+    num_bytes: int
 
 
 @dataclass(frozen=True)

@@ -40,7 +40,7 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         self, path: str | Path, map_location: Any = None, weights_only: bool | None = None
     ) -> dict[str, Any]:
         """Return what a checkpoint of ours holds."""
-        return dict(read_checkpoint_file(path))
+        return {str(key): value for key, value in read_checkpoint_file(path).items()}
 
 
 class Checkpoints(lightning.Callback):

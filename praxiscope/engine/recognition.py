@@ -30,8 +30,9 @@ class Scored:
 
 
 class RecognitionModule(lightning.LightningModule):
-    """A recogniser in training and testing. ``scored`` and
-    ``metrics`` are of the last pass over a list.
+    """A recogniser in training and testing.
+
+    ``scored`` and ``metrics`` are of the last pass over a list.
 
     Args:
         base_lr: The rate that the schedule starts from, already scaled to the batch.
@@ -101,9 +102,12 @@ class RecognitionModule(lightning.LightningModule):
         """Score the videos of a batch."""
         self._note_broken(batch)
         if len(batch):
-            average, chunk = self.recipe.average, self.recipe.max_testing_views
-            chunk = chunk or views_that_fit(batch.clips)
-            scores = score_views(self.model, batch.clips, average=average, max_views=chunk)
+            scores = score_views(
+                self.model,
+                batch.clips,
+                average=self.recipe.average,
+                max_views=self.recipe.max_testing_views,
+            )
             self._parts.append((batch.indices, batch.videos, scores.cpu(), batch.labels.cpu()))
 
     def on_validation_epoch_end(self) -> None:
@@ -166,17 +170,3 @@ def loss_of(logits: Tensor, labels: Tensor) -> Tensor:
     if labels.ndim == 1:
         return cross_entropy(logits, labels)
     return binary_cross_entropy_with_logits(logits, labels)
-
-
-def views_that_fit(clips: Tensor) -> int:
-    """How many views (B, V, C, T, H, W) to run at a time, so that a network of this family fits.
-
-    The widest maps of an R50 at stride 2 and 4 hold about 5 times the numbers of its input, and
-    about six of them live at a time; R101 and R152 are deeper, not wider. A GPU may use half of
-    what is free, a CPU 1 GiB.
-    """
-    per_view = clips[0, 0].numel() * 4 * 32
-    budget = 2**30
-    if clips.device.type == "cuda":
-        budget = torch.cuda.mem_get_info(clips.device)[0] // 2
-    return max(1, budget // per_view)

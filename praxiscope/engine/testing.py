@@ -80,5 +80,5 @@ def fuse_conv_bn(model: torch.nn.Module) -> None:
     """Fold every batch norm into the convolution before it, in place; the sums stay the same."""
     for module in model.modules():
         if isinstance(module, ConvBn3d) and isinstance(module.bn, torch.nn.BatchNorm3d):
-            fused = fuse_conv_bn_eval(module.conv, module.bn)
-            module.conv, module.bn = fused, torch.nn.Identity()
+            module.conv = fuse_conv_bn_eval(module.conv, module.bn)
+            module.bn = torch.nn.Identity()

@@ -18,7 +18,9 @@ class FactorisedConv3d(nn.Conv3d):
 
     def __init__(self, c_in: int, c_out: int, kernel: Kernel, stride: Kernel = (1, 1, 1)) -> None:
         t, h, w = kernel
-        super().__init__(c_in, c_out, kernel, stride, (t // 2, h // 2, w // 2), bias=False)
+        self.padding_t, self.padding_hw = t // 2, (h // 2, w // 2)
+        padding = (self.padding_t, *self.padding_hw)
+        super().__init__(c_in, c_out, kernel, stride, padding, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, c_in, T, H, W) -> (B, c_out, T', H', W'), "same" padding, then the stride."""
@@ -33,16 +35,16 @@ class FactorisedConv3d(nn.Conv3d):
         """1 x k x k: every frame by itself, as Conv2d on (B * T, C, H, W)."""
         b, c, t, h, w = x.shape
         frames = x.permute(0, 2, 1, 3, 4).reshape(b * t, c, h, w)
-        out = conv2d(frames, self.weight[:, :, 0], None, self.stride[1:], self.padding[1:])
-        return out.unflatten(0, (b, t)).permute(0, 2, 1, 3, 4)
+        out = conv2d(frames, self.weight[:, :, 0], None, self.stride[1:], self.padding_hw)
+        return out.view(b, t, *out.shape[1:]).permute(0, 2, 1, 3, 4)
 
     def _over_time(self, x: Tensor) -> Tensor:
         """K x 1 x 1: every pixel by itself, as Conv2d with a k x 1 kernel on (B, C, T, H * W)."""
         b, c, t, h, w = x.shape
         planes = x.reshape(b, c, t, h * w)
         weight = self.weight.flatten(3)  # (c_out, c_in, k, 1)
-        out = conv2d(planes, weight, None, (self.stride[0], 1), (self.padding[0], 0))
-        return out.unflatten(3, (h, w))
+        out = conv2d(planes, weight, None, (self.stride[0], 1), (self.padding_t, 0))
+        return out.view(*out.shape[:3], h, w)
 
 
 def pool_frames(x: Tensor) -> Tensor:
@@ -53,7 +55,7 @@ def pool_frames(x: Tensor) -> Tensor:
     b, c, t, h, w = x.shape
     frames = x.permute(0, 2, 1, 3, 4).reshape(b * t, c, h, w)
     pooled = max_pool2d(frames, 3, stride=2, padding=1)
-    return pooled.unflatten(0, (b, t)).permute(0, 2, 1, 3, 4)
+    return pooled.view(b, t, *pooled.shape[1:]).permute(0, 2, 1, 3, 4)
 
 
 def channels_last(x: Tensor) -> Tensor:

@@ -67,15 +67,31 @@ def score_views(
 
     Args:
         average: "prob" averages the softmax over views, "score" the logits, "none" keeps the views.
-        max_views: At most so many views are in the model at a time, so 10 x 3 fit a small memory.
+        max_views: At most so many views are in the model at a time, so 10 x 3 fit a small memory;
+            None chooses by :func:`views_that_fit`.
     """
     views = clips.flatten(0, 1)
-    chunks = views.split(max_views or len(views))
+    size = max_views or views_that_fit(views)
+    chunks = (views[i : i + size] for i in range(0, len(views), size))
     logits = torch.cat([model(chunk).float() for chunk in chunks])
-    logits = logits.unflatten(0, clips.shape[:2])
+    logits = logits.view(*clips.shape[:2], -1)
     if average == "none":
         return logits
     return (logits.softmax(-1) if average == "prob" else logits).mean(1)
+
+
+def views_that_fit(views: Tensor) -> int:
+    """Return how many views (N, C, T, H, W) a network of this family can run at a time.
+
+    The widest maps of an R50 at stride 2 and 4 hold about 5 times the numbers of its input, and
+    about six of them live at a time; R101 and R152 are deeper, not wider. A GPU may use half of
+    what is free, a CPU 1 GiB.
+    """
+    per_view = views[0].numel() * 4 * 32
+    budget = 2**30
+    if views.device.type == "cuda":
+        budget = torch.cuda.mem_get_info(views.device)[0] // 2
+    return max(1, budget // per_view)
 
 
 def check_depth(depth: int) -> int:

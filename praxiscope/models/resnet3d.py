@@ -24,7 +24,7 @@ class ConvBn3d(nn.Module):
     def __init__(self, c_in: int, c_out: int, kernel: Kernel, stride: Kernel = (1, 1, 1)) -> None:
         super().__init__()
         self.conv = FactorisedConv3d(c_in, c_out, kernel, stride)
-        self.bn = nn.BatchNorm3d(c_out)
+        self.bn: nn.Module = nn.BatchNorm3d(c_out)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, c_in, T, H, W) -> (B, c_out, T', H', W')."""
@@ -128,5 +128,5 @@ def init_weights(model: nn.Module) -> nn.Module:
             nn.init.zeros_(module.bias)
     for module in model.modules():
         if isinstance(module, Bottleneck3d):
-            nn.init.zeros_(module.conv3.bn.weight)
+            nn.init.zeros_(module.conv3.bn.get_parameter("weight"))
     return model

@@ -12,14 +12,12 @@ from praxiscope.models.heads import PooledHead
 from praxiscope.models.recognizer import Recognizer, check_depth
 from praxiscope.models.resnet3d import BLOCKS, EXPANSION, ResNet3d, init_weights
 
-FAST_OVER_LATERAL = 2  # a lateral connection doubles the fast pathway's channels
-
 
 class SlowPathway(ResNet3d):
     """The slow pathway and, as in the published checkpoints, the lateral convolutions into it.
 
-    A lateral convolution has no norm, no ReLU and no bias. It strides time, so that the fast
-    pathway's frames meet those of the slow one.
+    A lateral convolution doubles the fast pathway's channels and strides time, so that its frames
+    meet those of the slow one. It has no norm, no ReLU and no bias.
     """
 
     def __init__(
@@ -31,8 +29,10 @@ class SlowPathway(ResNet3d):
         speed_ratio: int,
         lateral_frames: int,
     ) -> None:
-        fast_channels = (fast_width, *(fast_width * EXPANSION * n for n in (1, 2, 4)))
-        lateral_channels = tuple(FAST_OVER_LATERAL * c for c in fast_channels)
+        out = fast_width * EXPANSION  # channels of the fast pathway after its first stage
+        fast_channels = (fast_width, out, 2 * out, 4 * out)
+        a, b, c, d = fast_channels
+        lateral_channels = (2 * a, 2 * b, 2 * c, 2 * d)
         super().__init__(blocks, width=width, lateral_channels=lateral_channels)
         kernel, stride = (lateral_frames, 1, 1), (speed_ratio, 1, 1)
         self.conv1_lateral, self.layer1_lateral, self.layer2_lateral, self.layer3_lateral = (

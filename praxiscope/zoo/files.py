@@ -9,7 +9,7 @@ from typing import BinaryIO
 from praxiscope.errors import PraxiscopeError
 
 
-def write_atomically(path: str | Path, write: Callable[[BinaryIO], None]) -> None:
+def write_atomically(path: str | Path, write: Callable[[BinaryIO], object]) -> None:
     """Make ``path`` the bytes that ``write`` puts into the file it is given.
 
     The bytes go to a temporary file in the same folder, made if it is missing, reach the disk, and
