@@ -15,24 +15,14 @@ from typing import Self
 import av
 import cv2
 import numpy as np
-from av.stream import Disposition
 from av.video.frame import PictureType
 from av.video.reformatter import VideoReformatter
 
 from praxiscope.data.frames import FrameFolder, gather, open_frames
+from praxiscope.data.video_file import moving_pictures, open_container, unreadable
 from praxiscope.data.video_index import FrameIndex, Packet
 from praxiscope.errors import VideoError
 from praxiscope.types import Frame, Frames, Indices
-
-# FFmpeg reads hundreds of formats. Some are texts that name other files or addresses (hls, dash,
-# concat), others numbered images or devices. These alone are opened, and only from local files. The
-# second line is sound: opened so that the error can say so.
-_FORMATS = (
-    "mov,matroska,avi,mpegts,mpeg,flv,asf,ogg,nut,"
-    "wav,mp3,flac,aac"
-)  # fmt: skip
-_OPTIONS = {"protocol_whitelist": "file", "format_whitelist": _FORMATS}
-_PICTURES = Disposition.attached_pic | Disposition.still_image | Disposition.timed_thumbnails
 
 # A packet of these codecs is one frame. (One of VP8 may be none, one of other codecs is untested.)
 _CODECS = {"h264", "hevc", "vp9", "av1", "mpeg1video", "mpeg2video", "mpeg4", "mjpeg"}
@@ -73,7 +63,7 @@ class Video:
         self.path = path
         self._threads = threads
         self._to_rgb = VideoReformatter()
-        self._file = _open_file(path, threads)
+        self._file = open_container(path, threads)
         try:
             self._read_index()
         except BaseException:
@@ -143,7 +133,7 @@ class Video:
         unread = listed()
         first, _ = next(self._decode(unread), (None, False))
         if first is None:
-            raise _unreadable(self.path, "holds no frame that can be decoded")
+            raise unreadable(self.path, "holds no frame that can be decoded")
         deque(unread, maxlen=0)
         upright = _quarter_turns(first) % 2 == 0
         self._size = (first.height, first.width) if upright else (first.width, first.height)
@@ -155,7 +145,7 @@ class Video:
             times = [frame.pts for frame, _ in self._from_the_start()]
         self._num_frames = len(times)
         if self._num_frames == 1 and cv2.haveImageReader(str(self.path)):
-            raise _unreadable(self.path, "is a still image")  # avif and heic are a kind of mp4
+            raise unreadable(self.path, "is a still image")  # avif and heic are a kind of mp4
         self._fps = _average_rate(times, self._stream())
 
     def _packets_are_frames(self, first: av.VideoFrame, smallest: int) -> bool:
@@ -172,9 +162,8 @@ class Video:
     # Decoding
 
     def _stream(self) -> av.VideoStream:
-        """Return the first stream of moving pictures."""
         assert len(self._file.streams), f"{self.path} is closed"
-        return next(s for s in self._file.streams.video if not s.disposition & _PICTURES)
+        return moving_pictures(self._file)[0]
 
     def _packets(self) -> Iterator["av.Packet[av.VideoStream]"]:
         """Yield the packets from here to the end of the file, or to where it is cut off."""
@@ -217,7 +206,7 @@ class Video:
     def _from_the_start(self) -> Iterator[tuple[av.VideoFrame, bool]]:
         """Open the file anew and yield all frames in the order shown, and whether each is sound."""
         self._file.close()
-        self._file = _open_file(self.path, self._threads)
+        self._file = open_container(self.path, self._threads)
         return self._decode(self._packets())
 
     def _packets_for(
@@ -304,47 +293,9 @@ class Video:
         )
 
 
-def _open_file(path: Path, threads: int) -> av.container.InputContainer:
-    """Open a local file that has a decodable stream of moving pictures."""
-    if not path.exists():
-        raise VideoError(f"{path} does not exist: expected a video file; check the path.")
-    if not path.is_file():
-        raise _unreadable(path, "is not a regular file")
-    if path.stat().st_size == 0:
-        raise _unreadable(path, "is empty (0 bytes)")
-    try:
-        file = av.open(
-            f"file:{path}", mode="r", container_options=_OPTIONS, metadata_errors="replace"
-        )
-    except av.FFmpegError as error:
-        if cv2.haveImageReader(str(path)):
-            raise _unreadable(path, "is a still image") from error
-        raise _unreadable(path, f"is not a video, or damaged ({error.strerror})") from error
-    streams = [s for s in file.streams.video if not s.disposition & _PICTURES]
-    if streams and streams[0].codec_context:
-        streams[0].codec_context.thread_count = threads
-        streams[0].codec_context.thread_type = "AUTO"
-        return file
-    if streams:
-        what = "holds a video that this FFmpeg has no decoder for"
-    elif file.streams.video:
-        what = "holds a still image but no moving pictures"
-    else:
-        what = "holds no video" + (", only sound" if file.streams.audio else "")
-    file.close()
-    raise _unreadable(path, what)
-
-
 def _quarter_turns(frame: av.VideoFrame) -> int:
     """Return how often to turn a frame anticlockwise by 90 degrees."""
     return round(frame.rotation / 90)
-
-
-def _unreadable(path: Path, what: str) -> VideoError:
-    return VideoError(
-        f"{path} {what}: expected a video file (mp4, mkv, webm, avi, MPEG-TS); "
-        "get the file again, convert it, or leave it out."
-    )
 
 
 def _average_rate(shown: Sequence[int | None], stream: av.VideoStream) -> float:

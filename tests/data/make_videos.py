@@ -49,12 +49,15 @@ def write_video(
     times: Sequence[int] | None = None,
     options: Mapping[str, str] | None = None,
     container: str | None = None,
+    container_options: Mapping[str, str] | None = None,
     rotation: int = 0,
     pictures: Iterable[Frame] | None = None,
 ) -> Path:
     """Write ``count`` numbered pictures, shown at ``times`` (in units of 1/fps) -> ``path``."""
     height, width = size
-    with av.open(str(path), "w", format=container) as file:
+    with av.open(
+        str(path), "w", format=container, container_options=dict(container_options or {})
+    ) as file:
         stream = file.add_stream(codec, rate=fps, options={**_AS_ASKED[codec], **(options or {})})
         assert isinstance(stream, av.VideoStream)
         stream.height, stream.width = height, width
