@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import lightning
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
@@ -37,10 +38,20 @@ class RecognitionModule(lightning.LightningModule):
     Args:
         base_lr: The rate that the schedule starts from, already scaled to the batch.
         seed: Dropout draws from (seed, epoch, batch): a resumed run draws what it would have.
+        class_names: Written into the checkpoints, so that predictions have names.
     """
 
-    def __init__(self, model: Recognizer, recipe: Recipe, *, base_lr: float, seed: int) -> None:
+    def __init__(
+        self,
+        model: Recognizer,
+        recipe: Recipe,
+        *,
+        base_lr: float,
+        seed: int,
+        class_names: tuple[str, ...] | None = None,
+    ) -> None:
         super().__init__()
+        self.class_names = class_names
         self.model, self.recipe, self.base_lr, self.seed = model, recipe, base_lr, seed
         self.scored: Scored | None = None
         self.metrics: dict[str, float] = {}
@@ -51,7 +62,8 @@ class RecognitionModule(lightning.LightningModule):
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
         """Make dropout a function of (seed, epoch, batch), so that nothing has to be saved."""
-        torch.manual_seed(hash((self.seed, self.current_epoch, batch_idx)) % 2**63)
+        drawn = np.random.SeedSequence((self.seed, self.current_epoch, batch_idx))
+        torch.manual_seed(int(drawn.generate_state(1)[0]))
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Return the mean loss of a batch."""
@@ -125,11 +137,8 @@ class RecognitionModule(lightning.LightningModule):
     on_test_epoch_end = on_validation_epoch_end
 
     def _gather(self) -> Scored:
-        parts: list[Any] = [self._parts]
-        if self.trainer.world_size > 1:
-            parts = [None] * self.trainer.world_size
-            torch.distributed.all_gather_object(parts, self._parts)
-        self._parts = []
+        parts, self._parts = self._from_all(self._parts), []
+        self._share_broken()
         found: dict[int, tuple[str, Tensor, Tensor]] = {}
         for indices, videos, scores, labels in (batch for rank in parts for batch in rank):
             for item in zip(indices, videos, scores, labels, strict=True):
@@ -141,14 +150,21 @@ class RecognitionModule(lightning.LightningModule):
         videos, scores, labels = zip(*rows, strict=True)
         return Scored(torch.stack(scores), torch.stack(labels), tuple(videos))
 
-    def all_broken(self) -> list[Broken]:
-        """Return the broken videos that any process has met, in list order."""
-        parts: list[Any] = [self.broken]
-        if self.trainer.world_size > 1:
-            parts = [None] * self.trainer.world_size
-            torch.distributed.all_gather_object(parts, self.broken)
-        joined = {video: broken for part in parts for video, broken in part.items()}
-        return sorted(joined.values(), key=lambda broken: broken.index)
+    def on_train_epoch_end(self) -> None:
+        """Join what the processes know of broken videos."""
+        self._share_broken()
+
+    def _share_broken(self) -> None:
+        for part in self._from_all(self.broken):
+            self.broken |= part
+
+    def _from_all(self, part: Any) -> list[Any]:
+        """Return ``part`` of every process, in the order of their ranks."""
+        if self.trainer.world_size == 1:
+            return [part]
+        parts: list[Any] = [None] * self.trainer.world_size
+        torch.distributed.all_gather_object(parts, part)
+        return parts
 
     def _note_broken(self, batch: Batch) -> None:
         self.broken |= {broken.video: broken for broken in batch.broken}
@@ -159,6 +175,8 @@ class RecognitionModule(lightning.LightningModule):
         """Write ``backbone.*`` and ``cls_head.*``, as the published checkpoints do."""
         state = checkpoint["state_dict"]
         checkpoint["state_dict"] = {k.removeprefix(PREFIX): v for k, v in state.items()}
+        if self.class_names:
+            checkpoint["meta"] = {"classes": list(self.class_names)}
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Undo :meth:`on_save_checkpoint`."""

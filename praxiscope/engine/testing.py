@@ -10,6 +10,7 @@ from praxiscope.engine.loading import RecipeData
 from praxiscope.engine.progress import RunProgress
 from praxiscope.engine.recognition import RecognitionModule, Scored
 from praxiscope.engine.trainer import Devices, check_list, quiet, trainer_from, write_broken
+from praxiscope.metrics.classification import check_names
 from praxiscope.models.recognizer import Average, Recognizer
 from praxiscope.models.resnet3d import ConvBn3d
 from praxiscope.recipe import Recipe
@@ -60,6 +61,7 @@ def run_test(
         average=options.average or recipe.average,
         metrics=recipe.metrics if options.metrics is None else options.metrics,
     )
+    check_names(recipe.metrics)
     data = RecipeData(
         recipe, seed=options.seed, skip_broken=options.skip_broken, one_frame=options.one_frame
     )
@@ -71,9 +73,10 @@ def run_test(
     trainer = trainer_from(options.devices, logger=False, callbacks=[RunProgress(name)])
     with quiet():
         trainer.test(module, datamodule=data, verbose=False)
-    broken = write_broken(options.work_dir / "broken.txt", tuple(module.all_broken()), trainer)
+    is_main = trainer.is_global_zero
+    write_broken(options.work_dir / "broken.txt", module.broken, is_main_process=is_main)
     assert module.scored is not None
-    return Tested(module.scored, module.metrics, broken, trainer.is_global_zero)
+    return Tested(module.scored, module.metrics, tuple(module.broken.values()), is_main)
 
 
 def fuse_conv_bn(model: torch.nn.Module) -> None:

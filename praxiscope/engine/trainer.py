@@ -3,7 +3,7 @@
 import logging
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -86,13 +86,12 @@ def check_list(dataset: RecognitionDataset, num_classes: int, *, skip_broken: bo
         check_files(videos, dataset.records)
 
 
-def write_broken(path: Path, broken: tuple[Broken, ...], trainer: Any) -> tuple[Broken, ...]:
+def write_broken(path: Path, broken: Mapping[str, Broken], *, is_main_process: bool) -> None:
     """List the videos that were left out, one a line with the reason, and say how many."""
-    if broken and trainer.is_global_zero:
-        text = "".join(f"{b.video}\t{b.reason}\n" for b in broken)
+    if broken and is_main_process:
+        text = "".join(f"{video}\t{found.reason}\n" for video, found in sorted(broken.items()))
         write_atomically(path, lambda file: file.write(text.encode()))
         log.warning("%d broken videos were left out; %s lists them.", len(broken), path)
-    return broken
 
 
 @contextmanager

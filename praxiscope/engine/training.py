@@ -9,12 +9,14 @@ import lightning
 import torch
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 
-from praxiscope.engine.checkpoints import Checkpoints
+from praxiscope.data.lists import class_names
+from praxiscope.engine.checkpoints import LATEST, Checkpoints
 from praxiscope.engine.loading import RecipeData
 from praxiscope.engine.progress import RunProgress
 from praxiscope.engine.recognition import RecognitionModule
 from praxiscope.engine.trainer import Devices, check_list, quiet, trainer_from, write_broken
 from praxiscope.errors import CheckpointError
+from praxiscope.metrics.classification import check_names
 from praxiscope.models.recognizer import Recognizer
 from praxiscope.recipe import Recipe
 from praxiscope.types import Broken
@@ -43,12 +45,12 @@ class Trained:
     """What a training run leaves."""
 
     model: Recognizer
-    data: RecipeData
     latest: Path  # the last checkpoint
     best: Path | None  # the best one, if the run was validated
     metrics: dict[str, float]  # of the last validation
     curves: Path  # csv: epoch, train/loss, train/top1_acc, val/top1_acc ...
     broken: tuple[Broken, ...]
+    is_main_process: bool  # of several, only this one should write files
 
 
 def run_training(
@@ -64,6 +66,7 @@ def run_training(
     data = RecipeData(
         recipe, seed=options.seed, skip_broken=options.skip_broken, one_frame=options.one_frame
     )
+    check_names(recipe.metrics)
     for dataset in (data.train_set, data.val_set) if options.validate else (data.train_set,):
         check_list(dataset, recipe.model.num_classes, skip_broken=options.skip_broken)
     if options.resume and not options.resume.is_file():
@@ -92,17 +95,27 @@ def run_training(
     )
     seed = options.seed + (trainer.global_rank if options.diff_rank_seed else 0)
     module = RecognitionModule(
-        model, recipe, base_lr=scaled_lr(recipe, trainer.world_size, options), seed=seed
+        model,
+        recipe,
+        base_lr=scaled_lr(recipe, trainer.world_size, options),
+        seed=seed,
+        class_names=class_names(data.train_set.videos),
     )
     try:
         with quiet():
             resume = str(options.resume) if options.resume else None
             trainer.fit(module, datamodule=data, ckpt_path=resume, weights_only=False)
     finally:
-        broken = write_broken(work_dir / "broken.txt", tuple(module.all_broken()), trainer)
-    best = Path(checkpoints.best_path) if checkpoints.best_path else None
+        is_main = trainer.is_global_zero
+        write_broken(work_dir / "broken.txt", module.broken, is_main_process=is_main)
     return Trained(
-        model, data, work_dir / "latest.pth", best, module.metrics, logs / "metrics.csv", broken
+        model=model,
+        latest=work_dir / LATEST,
+        best=Path(checkpoints.best_path) if checkpoints.best_path else None,
+        metrics=module.metrics,
+        curves=logs / "metrics.csv",
+        broken=tuple(module.broken.values()),
+        is_main_process=is_main,
     )
 
 

@@ -18,6 +18,21 @@ Integers = npt.NDArray[np.int64]
 Values = Tensor | npt.ArrayLike
 
 
+METRICS = (
+    "top_k_accuracy",
+    "mean_class_accuracy",
+    "mean_average_precision",
+    "mmit_mean_average_precision",
+)
+
+
+def check_names(names: Sequence[str]) -> None:
+    """Raise :class:`RecipeError` for a name that is no metric, before any work is done."""
+    for name in names:
+        if name not in METRICS:
+            raise unknown_name("metric", name, METRICS, "--eval")
+
+
 def evaluate(
     scores: Values, labels: Values, names: Sequence[str], *, ks: Sequence[int] = (1, 5)
 ) -> dict[str, float]:
@@ -42,9 +57,7 @@ def evaluate(
             "mmit_mean_average_precision": mmit_mean_average_precision(scores, labels)
         },
     }
-    for name in names:  # all names before any number: a misspelt last one costs no waiting
-        if name not in metrics:
-            raise unknown_name("metric", name, metrics, "--eval")
+    check_names(names)
     return {key: value for name in names for key, value in metrics[name]().items()}
 
 

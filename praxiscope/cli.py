@@ -1,0 +1,209 @@
+"""The command line: parse, call one function, print one line per error.
+
+``tools/*.py`` call the same functions, with the flags of both published generations.
+"""
+
+import argparse
+import logging
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from rich_argparse import RawDescriptionRichHelpFormatter
+
+from praxiscope.errors import PraxiscopeError
+
+USER_ERROR, STOPPED = 2, 130
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Entry point of ``praxiscope``; returns the exit status."""
+    parser = _parser("praxiscope", "Recognise human actions in video.")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, (text, add_options, _) in _COMMANDS.items():
+        command = commands.add_parser(
+            name, help=text, description=text, formatter_class=parser.formatter_class
+        )
+        add_options(command)
+    args = parser.parse_args(argv)
+    return _run(_COMMANDS[args.command][2], args)
+
+
+def train_main(argv: Sequence[str] | None = None) -> int:
+    """Entry point of ``tools/train.py``; returns the exit status."""
+    return _tool("train", argv)
+
+
+def test_main(argv: Sequence[str] | None = None) -> int:  # noqa: PT028
+    """Entry point of ``tools/test.py``; returns the exit status."""
+    return _tool("test", argv)
+
+
+def _tool(command: str, argv: Sequence[str] | None) -> int:
+    text, add_options, run = _COMMANDS[command]
+    parser = _parser(f"tools/{command}.py", text)
+    add_options(parser)
+    return _run(run, parser.parse_args(argv))
+
+
+def _parser(prog: str, text: str) -> argparse.ArgumentParser:
+    return argparse.ArgumentParser(
+        prog=prog,
+        description=text,
+        formatter_class=RawDescriptionRichHelpFormatter,
+        allow_abbrev=False,  # "--val" must not mean whatever begins like it today
+    )
+
+
+def _run(command: Callable[[argparse.Namespace], int], args: argparse.Namespace) -> int:
+    logging.basicConfig(format="%(levelname)s: %(message)s")
+    try:
+        return command(args)
+    except PraxiscopeError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return STOPPED if type(error).__name__ == "StoppedError" else USER_ERROR
+    except KeyboardInterrupt:
+        print("stopped.", file=sys.stderr)
+        return STOPPED
+
+
+def _train_options(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("config", help="a recipe: a file, or the name of a published one")
+    add("--work-dir", type=Path, help="where everything goes (default: work_dirs/<recipe>)")
+    add(
+        *("--resume", "--resume-from"),
+        nargs="?",
+        const="latest",
+        metavar="CKPT",
+        help="go on from a checkpoint (default: latest.pth of the work dir, if there is one)",
+    )
+    add(
+        "--validate",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="score the validation list every few epochs (default: yes)",
+    )
+    add("--test-last", action="store_true", help="test the last checkpoint at the end")
+    add("--test-best", action="store_true", help="test the best checkpoint at the end")
+    devices = parser.add_mutually_exclusive_group()
+    devices.add_argument("--gpus", type=int, help="devices of this machine (default: all GPUs)")
+    devices.add_argument("--gpu-ids", type=int, nargs="+", default=[], help="certain GPUs")
+    add("--seed", type=int, default=0, help="of everything random (default: 0)")
+    add(
+        *("--diff-seed", "--diff-rank-seed"),
+        action="store_true",
+        help="let processes differ in what their networks draw",
+    )
+    add("--deterministic", action="store_true", help="bit-identical when repeated; slower")
+    add("--amp", action="store_true", help="mixed precision")
+    add("--auto-scale-lr", action="store_true", help="scale the learning rate with the batch")
+    _common_options(parser)
+
+
+def _test_options(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("config", help="a recipe: a file, or the name of a published one")
+    add("checkpoint", help="a file, a published checkpoint's name, or 'published'")
+    add("--out", type=Path, help="scores in list order: .json, .pkl or .csv")
+    add("--dump", type=Path, help="scores and labels, a list of dicts: .pkl")
+    add("--eval", nargs="+", metavar="METRIC", help="top_k_accuracy, mean_class_accuracy ...")
+    add(
+        "--average-clips",
+        choices=("prob", "score", "none"),
+        help="how the scores of a video's views are joined (default: the recipe's)",
+    )
+    add("--fuse-conv-bn", action="store_true", help="fold norms into convolutions; a bit faster")
+    add("--work-dir", type=Path, default=Path(), help="where broken.txt goes (default: here)")
+    add("--gpus", type=int, help="devices of this machine (default: all GPUs)")
+    _common_options(parser)
+
+
+def _common_options(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--skip-broken", action="store_true", help="leave broken videos out; broken.txt lists them")
+    add(
+        "--cfg-options",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="FIELD=VALUE",
+        help="change the recipe, as schedule.epochs=1 test_views.clips=1",
+    )
+    add(
+        "--launcher",
+        choices=("none", "pytorch", "slurm"),
+        default="none",
+        help="who has started the processes: nobody, torchrun, or Slurm",
+    )
+    add("--local_rank", "--local-rank", type=int, help=argparse.SUPPRESS)  # of old launchers
+
+
+def _predict_options(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("videos", nargs="+", help="video files, folders of videos or of frame images, patterns")
+    add("--model", required=True, help="a recipe: the name of a published one, or a file")
+    add("--checkpoint", help="a file or a published name (default: the recipe's published one)")
+    add("--labels", type=Path, help="class names, one a line")
+    add("--out", type=Path, help="write all scores as JSON")
+    add("--render", type=Path, metavar="MP4", help="write annotated copies: a file, or a folder")
+    add("--device", help="cpu, cuda, cuda:1 ... (default: a GPU if there is one)")
+    add("--cfg-options", nargs="+", action="extend", default=[], metavar="FIELD=VALUE")
+
+
+def _quickstart_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--out", type=Path, default=Path("quickstart"), help="where all files go")
+
+
+def _zoo_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("action", nargs="?", default="list", choices=("list", "show", "download"))
+    parser.add_argument("name", nargs="?", default="*", help="a model's name; for list a pattern")
+
+
+def _train(args: argparse.Namespace) -> int:
+    from praxiscope.apps.commands import train
+
+    return train(args)
+
+
+def _test(args: argparse.Namespace) -> int:
+    from praxiscope.apps.commands import test
+
+    return test(args)
+
+
+def _predict(args: argparse.Namespace) -> int:
+    from praxiscope.apps.commands import predict
+
+    return predict(args)
+
+
+def _quickstart(args: argparse.Namespace) -> int:
+    from praxiscope.apps.quickstart import quickstart
+
+    quickstart(args.out)
+    return 0
+
+
+def _zoo(args: argparse.Namespace) -> int:
+    from praxiscope.apps.commands import zoo
+
+    return zoo(args)
+
+
+_Command = tuple[
+    str,
+    Callable[[argparse.ArgumentParser], None],
+    Callable[[argparse.Namespace], int],
+]
+_COMMANDS: dict[str, _Command] = {
+    "quickstart": (
+        "Generate videos, train, test, and write a report: five minutes.",
+        _quickstart_options,
+        _quickstart,
+    ),
+    "train": ("Train the run that a recipe describes.", _train_options, _train),
+    "test": ("Test a checkpoint with a recipe's views.", _test_options, _test),
+    "predict": ("Say what videos show.", _predict_options, _predict),
+    "zoo": ("List, show or download the published models.", _zoo_options, _zoo),
+}

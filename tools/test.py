@@ -1,0 +1,11 @@
+"""Test a checkpoint: python tools/test.py CONFIG CHECKPOINT [options]. --help lists the options."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # runs from a checkout as it is
+
+from praxiscope.cli import test_main
+
+if __name__ == "__main__":
+    sys.exit(test_main())
