@@ -16,7 +16,7 @@ from praxiscope.zoo.files import write_atomically
 def train(args: argparse.Namespace) -> int:
     """Train, and test afterwards if asked to."""
     from praxiscope.engine.checkpoints import LATEST
-    from praxiscope.engine.testing import TestOptions, run_test
+    from praxiscope.engine.testing import ScoreOptions, run_test
     from praxiscope.engine.trainer import Devices
     from praxiscope.engine.training import TrainOptions, run_training
     from praxiscope.zoo.weights import load_checkpoint
@@ -55,7 +55,7 @@ def train(args: argparse.Namespace) -> int:
         if wanted and file:
             model = recipe.model.build()
             load_checkpoint(model, file)
-            test_options = TestOptions(
+            test_options = ScoreOptions(
                 seed=args.seed, skip_broken=args.skip_broken, work_dir=work_dir, devices=devices
             )
             tested = run_test(model, recipe, test_options, name=f"test {name}")
@@ -72,7 +72,7 @@ def test(args: argparse.Namespace) -> int:
         dump_predictions,
         write_results,
     )
-    from praxiscope.engine.testing import TestOptions, run_test
+    from praxiscope.engine.testing import ScoreOptions, run_test
     from praxiscope.engine.trainer import Devices
     from praxiscope.zoo.create import find_checkpoint
     from praxiscope.zoo.weights import load_checkpoint
@@ -86,7 +86,7 @@ def test(args: argparse.Namespace) -> int:
     model = recipe.model.build()
     report = load_checkpoint(model, find_checkpoint(args.checkpoint, args.config))
     console = Console()
-    options = TestOptions(
+    options = ScoreOptions(
         average=average,
         metrics=tuple(args.eval) if args.eval else None,
         fuse_conv_bn=args.fuse_conv_bn,

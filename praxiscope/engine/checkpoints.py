@@ -16,7 +16,7 @@ import lightning
 import torch
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 
-from praxiscope.errors import PraxiscopeError
+from praxiscope.errors import CheckpointError, PraxiscopeError
 from praxiscope.zoo.checkpoint_file import read_checkpoint_file
 from praxiscope.zoo.files import write_atomically
 
@@ -39,8 +39,19 @@ class AtomicCheckpointIO(TorchCheckpointIO):
     def load_checkpoint(
         self, path: str | Path, map_location: Any = None, weights_only: bool | None = None
     ) -> dict[str, Any]:
-        """Return what a checkpoint of ours holds."""
-        return {str(key): value for key, value in read_checkpoint_file(path).items()}
+        """Return what a checkpoint of ours holds.
+
+        Raises:
+            CheckpointError: It holds weights alone, or is no checkpoint.
+        """
+        content = {str(key): value for key, value in read_checkpoint_file(path).items()}
+        missing = {"state_dict", "optimizer_states", "lr_schedulers", "loops"} - content.keys()
+        if missing:
+            raise CheckpointError(
+                f"{path} holds no state of a run (no {', '.join(sorted(missing))}): expected a "
+                "checkpoint of an earlier run of this recipe, such as latest.pth."
+            )
+        return content
 
 
 class Checkpoints(lightning.Callback):
@@ -94,8 +105,15 @@ class Checkpoints(lightning.Callback):
             for number in (signal.SIGINT, signal.SIGTERM):
                 self._handlers[number] = signal.signal(number, self._note_signal)
 
-    def teardown(self, trainer: Any, pl_module: Any, stage: str) -> None:
+    def on_train_end(self, trainer: Any, pl_module: Any) -> None:
         """Give Ctrl-C and SIGTERM back."""
+        self._give_back()
+
+    def on_exception(self, trainer: Any, pl_module: Any, exception: BaseException) -> None:
+        """Give Ctrl-C and SIGTERM back."""
+        self._give_back()
+
+    def _give_back(self) -> None:
         for number, handler in self._handlers.items():
             signal.signal(number, handler)
         self._handlers = {}

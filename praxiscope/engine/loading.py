@@ -72,6 +72,12 @@ class RecipeData(lightning.LightningDataModule):
         chosen = self.recipe.loader.workers
         return self.cores if chosen is None else chosen
 
+    def steps_per_epoch(self, world_size: int) -> int:
+        """Return the optimiser steps of an epoch, the last batches being smaller ones."""
+        items = -(-len(self.train_set) // world_size)
+        batches = -(-items // self.recipe.loader.videos_per_device)
+        return -(-batches // self.recipe.optim.accumulate)
+
     def train_dataloader(self) -> VideoLoader:
         """Return this process's part of every epoch."""
         trainer = self.trainer

@@ -41,17 +41,22 @@ class RunProgress(lightning.Callback):
         self.name, self.console = name, console or Console(stderr=True)
         self._bar: Progress | None = None
         self._task: Any = None
-        self._sums: dict[str, Any] = {}  # tensors on the device, read only when they are shown
-        self._videos, self._started, self._shown = 0, 0.0, 0.0
+        self._shown = 0.0
+        self._begin_epoch()
 
     def on_train_start(self, trainer: Any, pl_module: Any) -> None:
         """Open the bar at the batch where the run begins or goes on."""
+        self._begin_epoch()  # a run that goes on within an epoch does not begin one
         done = trainer.current_epoch * trainer.num_training_batches
         self._open(trainer, self.name, trainer.max_epochs * trainer.num_training_batches, done)
 
     def on_train_epoch_start(self, trainer: Any, pl_module: Any) -> None:
         """Begin the epoch's means."""
-        self._sums = {"loss": 0.0, "top1_acc": 0.0}
+        self._begin_epoch()
+
+    def _begin_epoch(self) -> None:
+        # Tensors of the device, once there are any: they are read only when they are shown.
+        self._sums: dict[str, Any] = {"loss": 0.0, "top1_acc": 0.0}
         self._videos, self._started = 0, time.monotonic()
 
     def on_train_batch_end(

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 
+from praxiscope.engine.loading import RecipeData
 from praxiscope.engine.schedules import learning_rate
 from praxiscope.metrics.classification import evaluate
 from praxiscope.models.recognizer import Recognizer, score_views
@@ -95,8 +96,9 @@ class RecognitionModule(lightning.LightningModule):
             momentum=optim.momentum,
             weight_decay=optim.weight_decay,
         )
-        # Lightning counts the batches of an epoch only when asked for the steps of the whole run.
-        steps_per_epoch = int(trainer.estimated_stepping_batches) // (trainer.max_epochs or 1)
+        # Not from Lightning: asked this early it would make the loaders before it restores them.
+        data: RecipeData = trainer.datamodule  # type: ignore[attr-defined]
+        steps_per_epoch = data.steps_per_epoch(trainer.world_size)
 
         def factor(step: int) -> float:
             lr = learning_rate(self.recipe.schedule, self.base_lr, step, steps_per_epoch)

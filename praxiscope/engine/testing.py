@@ -18,7 +18,7 @@ from praxiscope.types import Broken
 
 
 @dataclass(frozen=True, kw_only=True)
-class TestOptions:
+class ScoreOptions:
     """What a command line says about a test beyond its recipe.
 
     Args:
@@ -48,14 +48,14 @@ class Tested:
 
 
 def run_test(
-    model: Recognizer, recipe: Recipe, options: TestOptions | None = None, *, name: str = "test"
+    model: Recognizer, recipe: Recipe, options: ScoreOptions | None = None, *, name: str = "test"
 ) -> Tested:
     """Score the recipe's test list with ``model``.
 
     Raises:
         PraxiscopeError: A list, a video or an option cannot be used.
     """
-    options = options or TestOptions()
+    options = options or ScoreOptions()
     recipe = replace(
         recipe,
         average=options.average or recipe.average,

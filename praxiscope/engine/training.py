@@ -76,7 +76,7 @@ def run_training(
     model = recipe.model.build()
 
     checkpoints = Checkpoints(work_dir, every=recipe.checkpoint_every, monitor=monitor(recipe))
-    logs = work_dir / "logs" / time.strftime("%Y%m%d_%H%M%S")
+    logs = new_logs_folder(work_dir)
     csv = CSVLogger(save_dir=logs, name="", version="")
     trainer = trainer_from(
         options.devices,
@@ -143,6 +143,16 @@ def scaled_lr(recipe: Recipe, world_size: int, options: TrainOptions) -> float:
         optim.batch,
     )
     return lr
+
+
+def new_logs_folder(work_dir: Path) -> Path:
+    """Return a folder named after the time, so that a resumed run keeps the earlier curves."""
+    logs = first = work_dir / "logs" / time.strftime("%Y%m%d_%H%M%S")
+    number = 1
+    while logs.exists():
+        number += 1
+        logs = first.with_name(f"{first.name}_{number}")
+    return logs
 
 
 def monitor(recipe: Recipe) -> str:

@@ -14,7 +14,7 @@ Kernel = tuple[int, int, int]
 
 
 class FactorisedConv3d(nn.Conv3d):
-    """A bias-free Conv3d with "same" padding: same weights, names and sums, faster on CPUs."""
+    """A bias-free Conv3d with "same" padding: the same sums and names, faster on CPUs."""
 
     def __init__(self, c_in: int, c_out: int, kernel: Kernel, stride: Kernel = (1, 1, 1)) -> None:
         t, h, w = kernel
@@ -35,7 +35,7 @@ class FactorisedConv3d(nn.Conv3d):
         """1 x k x k: every frame by itself, as Conv2d on (B * T, C, H, W)."""
         b, c, t, h, w = x.shape
         frames = x.permute(0, 2, 1, 3, 4).reshape(b * t, c, h, w)
-        out = conv2d(frames, self.weight[:, :, 0], None, self.stride[1:], self.padding_hw)
+        out = conv2d(frames, self.weight[:, :, 0], self.bias, self.stride[1:], self.padding_hw)
         return out.view(b, t, *out.shape[1:]).permute(0, 2, 1, 3, 4)
 
     def _over_time(self, x: Tensor) -> Tensor:
@@ -43,7 +43,7 @@ class FactorisedConv3d(nn.Conv3d):
         b, c, t, h, w = x.shape
         planes = x.reshape(b, c, t, h * w)
         weight = self.weight.flatten(3)  # (c_out, c_in, k, 1)
-        out = conv2d(planes, weight, None, (self.stride[0], 1), (self.padding_t, 0))
+        out = conv2d(planes, weight, self.bias, (self.stride[0], 1), (self.padding_t, 0))
         return out.view(*out.shape[:3], h, w)
 
 

@@ -1,0 +1,28 @@
+"""Small real data that many tests share, made once a session."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+from praxiscope.data.synthetic import MotionDataset, write_motion_dataset
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_thread_a_test_process() -> None:
+    torch.set_num_threads(1)  # the suite runs on as many processes as there are cores
+
+
+@pytest.fixture(scope="session")
+def motions(tmp_path_factory: pytest.TempPathFactory) -> MotionDataset:
+    """24 h264 videos of 8 motions, 16 to train on and 8 to test."""
+    root = tmp_path_factory.mktemp("motions")
+    return write_motion_dataset(root, train_per_class=2, test_per_class=1)
+
+
+@pytest.fixture
+def workdir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """An empty folder that is the working directory."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
