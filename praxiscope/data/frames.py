@@ -117,14 +117,19 @@ class FrameFolder:
         self.close()
 
     def _name(self, frame: int, *part: str) -> str:
+        number = self._first + frame
         try:
-            return self._template.format(*part, self._first + frame)
-        except (AttributeError, IndexError, KeyError, ValueError) as error:
+            name = self._template.format(*part, number)
+            fits = name != self._template.format(*part, number + 1)
+        except (AttributeError, IndexError, KeyError, ValueError):
+            fits = False
+        if not fits:
             raise DataError(
                 f"The template '{self._template}' for the images in {self.path} does not fit: "
-                "expected a place for the number, as img_{:05d}.jpg, and before it for flow "
-                "one for x or y, as {}_{:05d}.jpg."
-            ) from error
+                "expected a place for the number, as in img_{:05d}.jpg, and for flow "
+                "one for x or y before it, as in {}_{:05d}.jpg."
+            )
+        return name
 
     def _names(self, frame: int) -> list[str]:
         """Return the file name of a frame, or the two of flow."""

@@ -183,25 +183,35 @@ class Video:
     ) -> Iterator[tuple[av.VideoFrame, bool]]:
         """Yield the frames of the packets in the order shown, and whether each is sound.
 
-        After damage none is, up to the next key frame: each repeats what it finds in others.
+        After damage none is, up to the next key frame: each repeats what it finds in others. But a
+        picture that is shown before its key frame harms none after that; where a video was cut, it
+        lacks what it refers to.
         """
         context = self._stream().codec_context
-        damaged, sound_from = False, None
+        damaged = False
+        key: int | None = None  # when the latest key frame is shown
+        sound_from: int | None = None  # when the first key frame after the damage is
+
+        def harms(time: int | None) -> bool:
+            return key is None or time is None or time >= key
+
         for packet in chain(packets, [None]):
             try:
                 frames, failed = context.decode(packet), packet is not None and packet.is_corrupt
             except av.FFmpegError:
                 frames, failed = [], True
-            if failed:
+            time = None if packet is None else packet.pts
+            if packet is not None and packet.is_keyframe:
+                key = time
+                sound_from = time if sound_from is None else sound_from
+            if failed and harms(time):
                 damaged, sound_from = True, None
-            elif packet is not None and packet.is_keyframe and sound_from is None:
-                sound_from = packet.pts
             for frame in frames:
-                if frame.is_corrupt:
+                if frame.is_corrupt and harms(frame.pts):
                     damaged, sound_from = True, None
-                elif damaged and sound_from is not None and frame.pts == sound_from:
+                elif sound_from is not None and frame.pts == sound_from:
                     damaged = False
-                yield frame, not damaged
+                yield frame, not damaged and not frame.is_corrupt
 
     def _from_the_start(self) -> Iterator[tuple[av.VideoFrame, bool]]:
         """Open the file anew and yield all frames in the order shown, and whether each is sound."""
