@@ -1,0 +1,267 @@
+"""The command line as a person meets it: the published commands, and one sentence for a mistake."""
+
+import json
+import os
+import pickle
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from praxiscope import cli
+from praxiscope.cli import main
+from praxiscope.data.synthetic import MotionDataset
+from praxiscope.data.video import open_video
+from praxiscope.zoo.weights import save_weights
+from tests.parity import made_up
+from tests.tiny import tiny_recipe
+
+ROOT = Path(__file__).parents[1]
+SMALL = [
+    *("schedule.epochs=1", "loader.videos_per_device=4", "loader.workers=1"),
+    *("train_transform.size=64", "val_views.size=64", "val_views.short_side=72"),
+    *("test_views.clips=1", "test_views.size=64", "test_views.short_side=72"),
+]
+
+
+def run(command: list[str], folder: Path) -> str:
+    """Run a command as a shell would and return what it printed."""
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHON": sys.executable}
+    environment.pop("PYTEST_CURRENT_TEST", None)
+    done = subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def kinetics(motions: MotionDataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty folder but for a Kinetics-400 of 8 training and 8 test videos, as frame images."""
+    folder = tmp_path_factory.mktemp("kinetics")
+    root = folder / "data/kinetics400"
+    for split in ("train", "test"):
+        published = "val" if split == "test" else split
+        lines = []
+        for line in motions.list_file(split).read_text().splitlines()[:8]:
+            name, label = line.split()
+            with open_video(motions.videos(split) / name) as video:
+                frames = video.frames_at(range(0, video.num_frames, 2))
+            images = root / f"rawframes_{published}" / Path(name).with_suffix("")
+            images.mkdir(parents=True)
+            for number, frame in enumerate(frames, 1):
+                cv2.imwrite(str(images / f"img_{number:05d}.jpg"), frame[:, :, ::-1])
+            lines.append(f"{Path(name).with_suffix('')} {len(frames)} {label}\n")
+        (root / f"kinetics400_{published}_list_rawframes.txt").write_text("".join(lines))
+    return folder
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        "configs/recognition/slowonly/slowonly_r50_4x16x1_256e_kinetics400_rgb.py",
+        "configs/recognition/slowfast/slowfast_r50_4x16x1_256e_kinetics400_rgb.py",
+    ],
+)
+def test_the_published_commands_train_and_test(kinetics: Path, config: str) -> None:
+    work_dir = f"work_dirs/{Path(config).stem}"
+    train = [sys.executable, str(ROOT / "tools/train.py"), config, "--work-dir", work_dir]
+    train += ["--validate", "--seed", "0", "--deterministic", "--cfg-options", *SMALL]
+    run(train, kinetics)
+    checkpoint = f"{work_dir}/epoch_1.pth"
+    test = [sys.executable, str(ROOT / "tools/test.py"), config, checkpoint]
+    test += ["--eval", "top_k_accuracy", "mean_class_accuracy", "--out", "result.json"]
+    printed = run([*test, "--average-clips=prob", "--cfg-options", *SMALL], kinetics)
+    scores = np.array(json.loads((kinetics / "result.json").read_text()))
+    assert scores.shape == (8, 400)
+    np.testing.assert_allclose(scores.sum(1), 1, atol=1e-5)
+    assert "top1_acc" in printed and "mean_class_accuracy" in printed
+
+
+@pytest.fixture
+def tiny(motions: MotionDataset, workdir: Path) -> Path:
+    """A recipe file, ``tiny.py``, and weights for it, ``weights.pth``, in the working directory."""
+    (workdir / "tiny.py").write_text(
+        "import sys\n"
+        "from pathlib import Path\n"
+        f"sys.path.insert(0, {str(ROOT)!r})\n"
+        "from praxiscope.data.synthetic import MotionDataset\n"
+        "from tests.tiny import tiny_recipe\n"
+        f"def recipe(): return tiny_recipe(MotionDataset(Path({str(motions.root)!r})))\n"
+    )
+    save_weights(made_up.fill(tiny_recipe(motions).model.build()), workdir / "weights.pth")
+    return workdir
+
+
+def test_two_processes_count_every_video_once(tiny: Path) -> None:
+    assert cli.test_main(["tiny.py", "weights.pth", "--out", "one.json", "--dump", "one.pkl"]) == 0
+    script = str(ROOT / "tools/dist_test.sh")
+    run(["bash", script, "tiny.py", "weights.pth", "2", "--out", "two.json"], tiny)
+    one, two = (json.loads((tiny / name).read_text()) for name in ("one.json", "two.json"))
+    np.testing.assert_allclose(np.array(one), np.array(two), atol=1e-6)
+    dumped = pickle.loads((tiny / "one.pkl").read_bytes())
+    assert [int(row["gt_label"]) for row in dumped] == list(range(8))
+
+
+def test_two_processes_train_one_model(tiny: Path) -> None:
+    script = str(ROOT / "tools/dist_train.sh")
+    options = ["loader.videos_per_device=2", "schedule.epochs=1"]
+    run(["bash", script, "tiny.py", "2", "--work-dir", "w", "--cfg-options", *options], tiny)
+    state = torch.load(tiny / "w/latest.pth", weights_only=True)
+    assert state["global_step"] == 4  # 16 videos, 2 on each of 2 processes
+    assert (tiny / "w/best_top1_acc_epoch_1.pth").is_file()
+
+
+def test_training_resumes_with_the_published_flags_and_tests_at_the_end(
+    tiny: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    common = ["tiny.py", "--work-dir", "w", "--seed", "1"]
+    assert cli.train_main([*common, "--resume", "--cfg-options", "schedule.epochs=1"]) == 0
+    assert "w/latest.pth does not exist: a new run begins" in capsys.readouterr().out
+    assert (
+        cli.train_main([*common, "--resume-from", "w/epoch_1.pth", "--test-last", "--test-best"]) == 0
+    )
+    printed = capsys.readouterr().out
+    assert "test of the last checkpoint" in printed and "test of the best checkpoint" in printed
+    assert (tiny / "w/epoch_2.pth").is_file()
+
+
+@pytest.mark.parametrize("suffix", ["json", "pkl", "csv"])
+def test_results_have_the_published_layouts(tiny: Path, suffix: str) -> None:
+    options = ["--average-clips", "score", "--fuse-conv-bn", "--eval", "top_k_accuracy"]
+    assert main(["test", "tiny.py", "weights.pth", "--out", f"r.{suffix}", *options]) == 0
+    path = tiny / f"r.{suffix}"
+    read: dict[str, Callable[[], object]] = {
+        "json": lambda: json.loads(path.read_text()),
+        "pkl": lambda: pickle.loads(path.read_bytes()),
+        "csv": lambda: np.loadtxt(path, delimiter=","),
+    }
+    assert np.array(read[suffix]()).shape == (8, 8)
+
+
+def predict(*options: str) -> int:
+    return main(["predict", *options, "--model", "tiny.py", "--checkpoint", "weights.pth"])
+
+
+def test_predict_prints_classes_and_writes_scores_and_a_copy(
+    tiny: Path, motions: MotionDataset, capsys: pytest.CaptureFixture[str]
+) -> None:
+    video = motions.videos("test") / "left/left_00000.mp4"
+    assert predict(str(video), "--out", "p.json", "--render", "copy.mp4", "--device", "cpu") == 0
+    (found,) = json.loads((tiny / "p.json").read_text())["predictions"]
+    assert list(found["scores"]) == motions.label_map.read_text().split()
+    assert found["top5"][0]["class"] in capsys.readouterr().out
+    with open_video(video) as source, open_video("copy.mp4") as copy:
+        assert copy.num_frames == source.num_frames
+
+
+def test_predict_takes_folders_and_patterns_and_goes_on_after_a_broken_video(
+    tiny: Path, motions: MotionDataset, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tiny / "broken.mp4").write_text("no video")
+    folder, pattern = str(motions.videos("test")), f"{motions.videos('train')}/*/*_00000.mp4"
+    assert predict(folder, "broken.mp4", pattern, "--out", "p.json", "--render", "copies") == 2
+    predictions = json.loads((tiny / "p.json").read_text())["predictions"]
+    assert len(predictions) == 16
+    assert len(list((tiny / "copies").glob("*.mp4"))) == 16
+    printed = capsys.readouterr()
+    assert "error: broken.mp4" in printed.err and "1 of 17 videos" in printed.err
+
+
+def test_the_zoo_lists_and_shows_published_models(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["zoo", "list", "slowfast_r50*"]) == 0
+    listed = capsys.readouterr().out
+    assert "slowfast_r50_8x8x1_256e_kinetics400_rgb" in listed and "76.94" in listed
+    assert main(["zoo", "show", "slowonly_r50_4x16x1_256e_kinetics400_rgb"]) == 0
+    assert "73.02" in capsys.readouterr().out
+
+
+MISTAKES = {
+    "a misspelt recipe": (
+        ["train", "slowonly_r50_4x16x1_256e_kinetics400_rg"],
+        "Did you mean 'slowonly_r50_4x16x1_256e_kinetics400_rgb'",
+    ),
+    "a misspelt field": (
+        ["train", "tiny.py", "--cfg-options", "optim.lrr=1"],
+        "Recipe.optim has no field 'lrr'. Did you mean 'lr'?",
+    ),
+    "a missing list": (
+        ["train", "slowonly_r50_video_4x16x1_256e_kinetics400_rgb"],
+        "data/kinetics400/kinetics400_train_list_videos.txt",
+    ),
+    "an empty list": (
+        ["train", "tiny.py", "--cfg-options", "train.annotations=empty.txt"],
+        "empty.txt is empty",
+    ),
+    "a label outside the classes": (
+        ["train", "tiny.py", "--cfg-options", "train.annotations=outside.txt"],
+        "outside.txt:2: label 8 is outside 0 .. 7",
+    ),
+    "a missing video": (
+        ["train", "tiny.py", "--cfg-options", "train.annotations=missing.txt"],
+        "1 of 1 videos do not exist",
+    ),
+    "a missing checkpoint": (["test", "tiny.py", "nowhere.pth"], "no checkpoint nowhere.pth"),
+    "no checkpoint": (["test", "tiny.py", "empty.txt"], "empty.txt"),
+    "a checkpoint of another model": (
+        ["test", "tiny.py", "weights.pth", "--cfg-options", "model.depth=101"],
+        "weights.pth",
+    ),
+    "a result of no known kind": (
+        ["test", "tiny.py", "weights.pth", "--out", "r.xml"],
+        ".json",
+    ),
+    "an unknown metric": (
+        ["test", "tiny.py", "weights.pth", "--eval", "top_k_acuracy"],
+        "Did you mean 'top_k_accuracy'",
+    ),
+    "no video": (
+        ["predict", "nowhere.mp4", "--model", "tiny.py", "--checkpoint", "weights.pth"],
+        "nowhere.mp4 stands for no video",
+    ),
+    "a copy onto the video itself": (
+        [
+            *("predict", "broken.mp4", "--render", "broken.mp4"),
+            *("--model", "tiny.py", "--checkpoint", "weights.pth"),
+        ],
+        "would replace broken.mp4 itself",
+    ),
+    "a best epoch without validation": (
+        ["train", "tiny.py", "--test-best", "--no-validate"],
+        "--test-best needs --validate",
+    ),
+    "an unknown model": (["zoo", "show", "slowfst_r50"], "slowfst_r50"),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_mistake_is_one_sentence_and_exit_code_2(
+    tiny: Path, capsys: pytest.CaptureFixture[str], mistake: str
+) -> None:
+    (tiny / "empty.txt").write_text("")
+    (tiny / "outside.txt").write_text("a.mp4 1\nb.mp4 8\n")
+    (tiny / "missing.txt").write_text("a.mp4 1\n")
+    (tiny / "broken.mp4").write_text("no video")
+    before = {path.name for path in tiny.iterdir()}
+    command, message = MISTAKES[mistake]
+    assert main(command) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: ") and error.count("\n") == 1
+    assert message in error
+    assert {path.name for path in tiny.iterdir()} == before
+
+
+def test_a_pickle_that_would_execute_something_does_not(tiny: Path) -> None:
+    class Evil:
+        def __reduce__(self) -> tuple[object, tuple[str, str]]:
+            return os.rename, ("weights.pth", "stolen.pth")
+
+    content = {"state_dict": torch.load("weights.pth", weights_only=True), "evil": Evil()}
+    torch.save(content, "evil.pth")
+    assert main(["test", "tiny.py", "evil.pth"]) in (0, 2)
+    assert Path("weights.pth").exists() and not Path("stolen.pth").exists()
