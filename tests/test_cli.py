@@ -123,9 +123,8 @@ def test_training_resumes_with_the_published_flags_and_tests_at_the_end(
     common = ["tiny.py", "--work-dir", "w", "--seed", "1"]
     assert cli.train_main([*common, "--resume", "--cfg-options", "schedule.epochs=1"]) == 0
     assert "w/latest.pth does not exist: a new run begins" in capsys.readouterr().out
-    assert (
-        cli.train_main([*common, "--resume-from", "w/epoch_1.pth", "--test-last", "--test-best"]) == 0
-    )
+    resume = ["--resume-from", "w/epoch_1.pth", "--test-last", "--test-best"]
+    assert cli.train_main([*common, *resume]) == 0
     printed = capsys.readouterr().out
     assert "test of the last checkpoint" in printed and "test of the best checkpoint" in printed
     assert (tiny / "w/epoch_2.pth").is_file()
