@@ -5,6 +5,7 @@
 
 import argparse
 import logging
+import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -56,7 +57,9 @@ def _parser(prog: str, text: str) -> argparse.ArgumentParser:
 
 
 def _run(command: Callable[[argparse.Namespace], int], args: argparse.Namespace) -> int:
-    logging.basicConfig(format="%(levelname)s: %(message)s")
+    main_process = os.environ.get("RANK", "0") == "0"
+    level = logging.WARNING if main_process else logging.ERROR  # once is enough
+    logging.basicConfig(format="%(levelname)s: %(message)s", level=level)
     try:
         return command(args)
     except PraxiscopeError as error:

@@ -95,6 +95,8 @@ class Recipe:
 
     Args:
         clip: What the model sees at a time.
+        start: Weights that training begins from: a file, or the name of a published checkpoint.
+            Those of a classifier of another size are left out. None begins with fresh weights.
         test: The list to test on; None takes ``val``.
         val_views: Scored for each video when validating while training.
         test_views: Scored for each video when testing.
@@ -106,6 +108,7 @@ class Recipe:
     """
 
     model: SlowOnly | SlowFast
+    start: str | None = None
     clip: Clip
     train: VideoList
     val: VideoList

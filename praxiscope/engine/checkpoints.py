@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
@@ -21,6 +22,8 @@ from praxiscope.zoo.checkpoint_file import read_checkpoint_file
 from praxiscope.zoo.files import write_atomically
 
 LATEST = "latest.pth"
+MINUTES_BETWEEN_CHECKPOINTS = 30  # what a power cut may cost
+STEPS_BETWEEN_QUESTIONS = 10
 
 
 class StoppedError(PraxiscopeError):
@@ -55,7 +58,7 @@ class AtomicCheckpointIO(TorchCheckpointIO):
 
 
 class Checkpoints(lightning.Callback):
-    """Saves the last epoch, every n-th one and the best one; saves and stops on Ctrl-C or SIGTERM.
+    """Saves every half hour, the last epoch, every n-th and the best one; on Ctrl-C, then stops.
 
     Args:
         folder: Where the files go.
@@ -66,6 +69,7 @@ class Checkpoints(lightning.Callback):
     def __init__(self, folder: Path, *, every: int, monitor: str) -> None:
         self.folder, self.every, self.monitor = folder, every, monitor
         self.best_score, self.best_path = float("-inf"), ""
+        self._saved = time.monotonic()
         self._signal: int | None = None
         self._handlers: dict[int, Any] = {}
 
@@ -89,6 +93,7 @@ class Checkpoints(lightning.Callback):
             self.best_score = float(score)
             self.best_path = str(self.folder / f"best_{metric}_epoch_{epoch}.pth")
         trainer.save_checkpoint(self.folder / LATEST)
+        self._saved = time.monotonic()
         if trainer.is_global_zero:
             if epoch % self.every == 0 or epoch == trainer.max_epochs:
                 copy_atomically(self.folder / LATEST, self.folder / f"epoch_{epoch}.pth")
@@ -126,27 +131,35 @@ class Checkpoints(lightning.Callback):
     def on_train_batch_end(
         self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Save and stop, if a signal has arrived in any process."""
-        stopped = self._signal is not None
-        if trainer.world_size > 1:
-            stopped = trainer.strategy.reduce_boolean_decision(stopped, all=False)
+        """Save, if the last time is long ago or a signal has arrived in any process; then stop."""
+        batches = batch_idx + 1
         # With gradients half accumulated there is nothing to continue from; the last batch of an
         # epoch is followed by the epoch's own checkpoint.
-        batches = batch_idx + 1
-        whole_step = batches % trainer.accumulate_grad_batches == 0
-        if stopped and whole_step and batches < trainer.num_training_batches:
+        if batches % trainer.accumulate_grad_batches or batches >= trainer.num_training_batches:
+            return
+        if trainer.world_size > 1 and trainer.global_step % STEPS_BETWEEN_QUESTIONS:
+            return  # to ask the other processes means to wait for them
+        due = time.monotonic() - self._saved > MINUTES_BETWEEN_CHECKPOINTS * 60
+        stopped = self._any_process(trainer, self._signal is not None)
+        if stopped or self._any_process(trainer, due):
             trainer.save_checkpoint(self.folder / LATEST)
-            raise self._interrupted(f"in epoch {trainer.current_epoch + 1}, after batch {batches}")
+            self._saved = time.monotonic()
+        if stopped:
+            raise self._stopped(f"in epoch {trainer.current_epoch + 1}, after batch {batches}")
 
     def on_train_epoch_start(self, trainer: Any, pl_module: Any) -> None:
         """Stop between two epochs, if a signal has arrived during validation."""
-        stopped = self._signal is not None
-        if trainer.world_size > 1:
-            stopped = trainer.strategy.reduce_boolean_decision(stopped, all=False)
-        if stopped:
-            raise self._interrupted(f"after epoch {trainer.current_epoch}")
+        if self._any_process(trainer, self._signal is not None):
+            raise self._stopped(f"after epoch {trainer.current_epoch}")
 
-    def _interrupted(self, where: str) -> StoppedError:
+    @staticmethod
+    def _any_process(trainer: Any, yes: bool) -> bool:
+        """Return whether any process says yes."""
+        if trainer.world_size == 1:
+            return yes
+        return bool(trainer.strategy.reduce_boolean_decision(yes, all=False))
+
+    def _stopped(self, where: str) -> StoppedError:
         return StoppedError(f"stopped {where}. Continue with --resume {self.folder / LATEST}.")
 
 

@@ -90,7 +90,7 @@ class RunProgress(lightning.Callback):
             value = trainer.callback_metrics.get(f"val/{name}")
             if value is not None:
                 line += f"  val {name} {float(value):.4f}"
-        self.console.print(line, highlight=False)
+        self.console.print(line, highlight=False, soft_wrap=True)
 
     def on_test_start(self, trainer: Any, pl_module: Any) -> None:
         """Open the bar of a pass over the test list."""

@@ -15,11 +15,13 @@ from praxiscope.engine.loading import RecipeData
 from praxiscope.engine.progress import RunProgress
 from praxiscope.engine.recognition import RecognitionModule
 from praxiscope.engine.trainer import Devices, check_list, quiet, trainer_from, write_broken
-from praxiscope.errors import CheckpointError
+from praxiscope.errors import CheckpointError, DataError
 from praxiscope.metrics.classification import check_names
 from praxiscope.models.recognizer import Recognizer
 from praxiscope.recipe import Recipe
 from praxiscope.types import Broken
+from praxiscope.zoo.create import find_checkpoint
+from praxiscope.zoo.weights import load_checkpoint
 
 log = logging.getLogger(__name__)
 
@@ -67,13 +69,20 @@ def run_training(
         recipe, seed=options.seed, skip_broken=options.skip_broken, one_frame=options.one_frame
     )
     check_names(recipe.metrics)
-    for dataset in (data.train_set, data.val_set) if options.validate else (data.train_set,):
-        check_list(dataset, recipe.model.num_classes, skip_broken=options.skip_broken)
+    check_list(data.train_set, recipe.model.num_classes, skip_broken=options.skip_broken)
+    if options.validate:
+        try:
+            check_list(data.val_set, recipe.model.num_classes, skip_broken=options.skip_broken)
+        except DataError as error:
+            raise DataError(f"{error} (--no-validate trains without it.)") from error
     if options.resume and not options.resume.is_file():
         raise CheckpointError(f"{options.resume} does not exist: there is nothing to resume from.")
     work_dir.mkdir(parents=True, exist_ok=True)
     lightning.seed_everything(options.seed, verbose=False)
     model = recipe.model.build()
+    if recipe.start and not options.resume:
+        start = find_checkpoint(recipe.start, "")
+        log.warning("%s", load_checkpoint(model, start, num_classes=recipe.model.num_classes))
 
     checkpoints = Checkpoints(work_dir, every=recipe.checkpoint_every, monitor=monitor(recipe))
     logs = new_logs_folder(work_dir)

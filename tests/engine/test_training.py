@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from praxiscope.data.synthetic import MotionDataset
+from praxiscope.engine import checkpoints
 from praxiscope.engine.checkpoints import AtomicCheckpointIO, Checkpoints, StoppedError
 from praxiscope.engine.training import TrainOptions, run_training
 from praxiscope.errors import CheckpointError, DataError, PraxiscopeError, VideoError
@@ -211,3 +212,46 @@ def test_resuming_from_a_file_that_holds_weights_alone_says_so(
     torch.save({"state_dict": tiny_recipe(motions).model.build().state_dict()}, path)
     with pytest.raises(CheckpointError, match="holds no state of a run"):
         run_training(tiny_recipe(motions), tmp_path, TrainOptions(resume=path))
+
+
+def test_a_long_epoch_is_saved_on_the_way(
+    motions: MotionDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checkpoints, "MINUTES_BETWEEN_CHECKPOINTS", 0)
+    steps = []
+    monkeypatch.setattr(
+        AtomicCheckpointIO,
+        "save_checkpoint",
+        lambda self, content, path, storage_options=None: steps.append(content["global_step"]),
+    )
+    monkeypatch.setattr(checkpoints, "copy_atomically", lambda source, target: None)
+    run_training(tiny_recipe(motions, schedule=Cosine(epochs=1)), tmp_path, QUIET)
+    assert steps == [1, 2, 3, 4]
+
+
+def test_a_run_can_start_from_the_weights_of_another(
+    motions: MotionDataset, tmp_path: Path, uninterrupted: Path
+) -> None:
+    other = replace(tiny_recipe(motions).model, num_classes=5).build()
+    torch.save({"state_dict": other.state_dict()}, tmp_path / "other.pth")
+    recipe = tiny_recipe(motions, start=str(tmp_path / "other.pth"), optim=Sgd(lr=1e-30, batch=4))
+    trained = run_training(recipe, tmp_path / "run", QUIET)
+    name = "backbone.layer1.0.conv1.conv.weight"
+    assert torch.equal(weights(trained.latest)[name], other.state_dict()[name])
+    assert weights(trained.latest)["cls_head.fc_cls.weight"].shape == (8, 256)
+
+
+def test_videos_with_several_labels_train_and_are_validated(
+    motions: MotionDataset, tmp_path: Path
+) -> None:
+    recipe = tiny_recipe(motions, metrics=("mean_average_precision",))
+    lists = {}
+    for split, videos in (("train", recipe.train), ("val", recipe.val)):
+        assert videos.annotations is not None
+        lines = videos.annotations.read_text().splitlines()
+        path = tmp_path / f"{split}.txt"
+        path.write_text("\n".join(f"{line} {(int(line[-1]) + 1) % 8}" for line in lines))
+        lists[split] = replace(videos, annotations=path, multi_label=True)
+    trained = run_training(replace(recipe, **lists), tmp_path / "run")
+    assert trained.metrics.keys() == {"mean_average_precision"}
+    assert trained.best is not None and "mean_average_precision" in trained.best.name
