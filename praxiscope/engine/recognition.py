@@ -53,6 +53,7 @@ class RecognitionModule(lightning.LightningModule):
     ) -> None:
         super().__init__()
         self.class_names = class_names
+        model.channels_last_in_training = recipe.channels_last
         self.model, self.recipe, self.base_lr, self.seed = model, recipe, base_lr, seed
         self.scored: Scored | None = None
         self.metrics: dict[str, float] = {}

@@ -3,7 +3,7 @@
 Letters: B clips, C channels, T frames, H x W cells.
 The networks here use 1 x k x k and k x 1 x 1 kernels (but for the stem of the fast pathway).
 PyTorch's Conv3d runs those slowly on CPUs; as Conv2d over single frames, or over (T, H * W) planes,
-they are the same sums, faster. Where a clip is stored channels-last, both are views of it.
+they are the same sums, faster. Both are views of a clip that is stored channels-last.
 """
 
 import torch
@@ -24,7 +24,7 @@ class FactorisedConv3d(nn.Conv3d):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, c_in, T, H, W) -> (B, c_out, T', H', W'), "same" padding, then the stride."""
-        if x.device.type == "cpu":
+        if x.device.type == "cpu" and not x.is_contiguous():
             if self.kernel_size[0] == 1 and self.stride[0] == 1:
                 return self._over_frames(x)
             if self.kernel_size[1:] == (1, 1) and self.stride[1:] == (1, 1):

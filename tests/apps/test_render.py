@@ -212,7 +212,7 @@ def test_a_failed_copy_keeps_the_earlier_one(tmp_path: Path) -> None:
     broken.write_bytes(b"not a video at all" * 100)
     target = tmp_path / "out.mp4"
     target.write_bytes(b"earlier")
-    with pytest.raises(VideoError, match=r"broken\.mp4 is not a video"):
+    with pytest.raises(VideoError, match=r"broken\.mp4 cannot be read as a video"):
         annotate_video(broken, target, LINES)
     assert target.read_bytes() == b"earlier"
     assert {entry.name for entry in tmp_path.iterdir()} == {"broken.mp4", "out.mp4"}
