@@ -197,3 +197,29 @@ def test_no_file_names_a_place_of_one_machine_or_a_package_registry() -> None:
     forbidden = re.compile(rf"(?<![\w.~-])({machine})|{registry}|--(extra-)?index-url")
     hits = [f"{path}: {match[0]}" for path, text in texts() for match in forbidden.finditer(text)]
     assert hits == []
+
+
+def test_the_readme_lists_every_file_of_the_package() -> None:
+    listed = re.findall(r"^\| `([\w/]+\.py)` \| ", (ROOT / "README.md").read_text(), re.MULTILINE)
+    found = {path.relative_to(PACKAGE).as_posix() for path in modules()}
+    assert sorted(listed) == sorted(path for path in found if not path.endswith("__init__.py"))
+
+
+@pytest.mark.parametrize(
+    "page", [*sorted(ROOT.glob("*.md")), *sorted(ROOT.glob("docs/**/*.md"))], ids=module_id
+)
+def test_links_between_documents_lead_somewhere(page: Path) -> None:
+    for target, anchor in re.findall(r"\]\(([^):#\s]*)(#[^)\s]+)?\)", page.read_text()):
+        file = page.parent / target if target else page
+        assert file.exists(), f"{page.name}: {target}"
+        titles = re.findall(r"^#+ (.+)$", file.read_text(), re.MULTILINE) if anchor else []
+        anchors = {
+            "#" + re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles
+        }
+        assert not anchor or anchor in anchors, f"{page.name}: {target}{anchor}"
+
+
+def test_the_anchors_that_published_documents_link_to_are_there() -> None:
+    guide = (ROOT / "docs/en/getting_started.md").read_text()
+    assert "\n## Training setting\n" in guide
+    assert "\n## Test a dataset\n" in guide
