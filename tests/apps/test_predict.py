@@ -1,0 +1,162 @@
+"""Prediction on one's own videos, and the download of published weights (from a local server)."""
+
+import hashlib
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import cv2
+import pytest
+
+import praxiscope
+from praxiscope.apps import predict as app
+from praxiscope.apps.predict import find_videos
+from praxiscope.data.synthetic import MotionDataset
+from praxiscope.data.video import open_video
+from praxiscope.errors import CheckpointError, DataError, RecipeError, VideoError
+from praxiscope.recipe import find_recipe
+from praxiscope.zoo import create
+from praxiscope.zoo.cards import card
+from praxiscope.zoo.weights import save_weights
+
+NAME = "slowonly_r50_4x16x1_256e_kinetics400_rgb"
+FAST = (
+    "test_views.clips=1",
+    "test_views.crops=1",
+    "test_views.size=64",
+    "test_views.short_side=64",
+)
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("weights") / "w.pth"
+    save_weights(praxiscope.create_model(NAME), path)
+    return path
+
+
+@pytest.fixture
+def video(motions: MotionDataset) -> Path:
+    return motions.videos("test") / "left/left_00000.mp4"
+
+
+def test_a_prediction_is_a_probability_for_every_class(weights: Path, video: Path) -> None:
+    found = praxiscope.predict(video, model=NAME, checkpoint=weights, overrides=FAST)
+    assert len(found.scores) == 400
+    assert sum(found.scores.values()) == pytest.approx(1, abs=1e-5)
+    (best, score), *others = found.top(5)
+    assert found.label == best and all(score >= other for _, other in others)
+
+
+def test_a_folder_of_frames_gives_nearly_what_its_video_gives(
+    weights: Path, video: Path, tmp_path: Path
+) -> None:
+    with open_video(video) as source:
+        for number, frame in enumerate(source.frames_at(range(source.num_frames)), 1):
+            cv2.imwrite(str(tmp_path / f"img_{number:05d}.jpg"), frame[:, :, ::-1])
+    predictor = app.load_predictor(NAME, weights, overrides=FAST)
+    of_video, of_frames = predictor(video), predictor(tmp_path)
+    assert of_frames.scores == pytest.approx(of_video.scores, rel=0.05)
+
+
+def test_class_names_come_from_a_file_of_labels(weights: Path, video: Path, tmp_path: Path) -> None:
+    labels = tmp_path / "labels.txt"
+    labels.write_text("\n".join(f"action {n}" for n in range(400)))
+    found = praxiscope.predict(video, NAME, weights, labels=labels, overrides=FAST)
+    assert list(found.scores)[7] == "action 7"
+    labels.write_text("too\nfew")
+    with pytest.raises(DataError, match="labels.txt names 2 classes"):
+        praxiscope.predict(video, NAME, weights, labels=labels)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [("empty.mp4", b""), ("text.mp4", b"hello"), ("half.mp4", None), ("gone.mp4", None)],
+)
+def test_a_file_that_is_no_video_is_named(
+    weights: Path, video: Path, tmp_path: Path, name: str, content: bytes | None
+) -> None:
+    path = tmp_path / name
+    if name != "gone.mp4":
+        path.write_bytes(video.read_bytes()[:300] if content is None else content)
+    with pytest.raises(VideoError, match=rf"^{path} "):
+        praxiscope.predict(path, NAME, weights)
+
+
+def test_a_model_of_flow_says_that_it_needs_flow(video: Path, tmp_path: Path) -> None:
+    flow = "slowonly_r50_4x16x1_256e_kinetics400_flow"
+    save_weights(praxiscope.create_model(flow), tmp_path / "w.pth")
+    with pytest.raises(DataError, match="this model sees optical flow"):
+        praxiscope.predict(video, flow, tmp_path / "w.pth")
+
+
+def test_videos_are_found_once_each(motions: MotionDataset) -> None:
+    folder = motions.videos("test")
+    everything = find_videos([folder])
+    assert len(everything) == 8
+    assert find_videos([folder / "left/left_00000.mp4", folder]) == [
+        folder / "left/left_00000.mp4",
+        *(video for video in everything if video.parent.name != "left"),
+    ]
+    with pytest.raises(DataError, match=r"\*.mkv stands for no video"):
+        find_videos([f"{folder}/**/*.mkv"])
+
+
+class _Quiet(SimpleHTTPRequestHandler):
+    requests: list[str]
+
+    def log_message(self, *_: Any) -> None:
+        type(self).requests.append(self.path)
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[tuple[str, list[str]]]:
+    """A server of ``tmp_path`` on this machine, and what it was asked for."""
+    handler = type("Handler", (_Quiet,), {"requests": []})
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(handler, directory=tmp_path)) as http:
+        thread = threading.Thread(target=http.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{http.server_port}", handler.requests  # type: ignore[attr-defined]
+        http.shutdown()
+        thread.join()
+
+
+@pytest.mark.network
+def test_a_published_name_downloads_its_checkpoint_once_and_checks_it(
+    weights: Path,
+    video: Path,
+    tmp_path: Path,
+    server: tuple[str, list[str]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    address, requests = server
+    content = weights.read_bytes()
+    name = f"{NAME}_20200704-{hashlib.sha256(content).hexdigest()[:8]}.pth"
+    (tmp_path / name).write_bytes(content)
+    monkeypatch.setenv("PRAXISCOPE_CACHE", str(tmp_path / "cache"))
+    published = replace(card(NAME), checkpoint_url=f"{address}/{name}")
+    monkeypatch.setattr(create, "card", lambda _: published)
+    monkeypatch.setattr(app, "published_class_names", lambda _: tuple(map(str, range(400))))
+    first = praxiscope.predict(video, NAME, overrides=FAST)
+    assert (tmp_path / "cache" / name).read_bytes() == content
+    asked = len(requests)
+    assert praxiscope.predict(video, NAME, overrides=FAST) == first
+    assert len(requests) == asked
+
+    damaged = f"{NAME}_20200704-00000000.pth"
+    (tmp_path / damaged).write_bytes(content)
+    published = replace(published, checkpoint_url=f"{address}/{damaged}")
+    with pytest.raises(CheckpointError, match="00000000"):
+        praxiscope.create_model(NAME, checkpoint="published")
+    assert not (tmp_path / "cache" / damaged).exists()
+
+
+def test_a_recipe_without_published_weights_says_so(video: Path, tmp_path: Path) -> None:
+    mine = tmp_path / "mine.py"
+    mine.write_text(find_recipe(NAME).read_text())
+    with pytest.raises(RecipeError, match="mine"):
+        praxiscope.predict(video, mine)
