@@ -134,7 +134,7 @@ class RecognitionModule(lightning.LightningModule):
             stage = "val" if self.trainer.validating or self.trainer.training else "test"
             self.metrics = found  # in float64; the log rounds to float32
             for name, value in found.items():
-                self.log(f"{stage}/{name}", value, rank_zero_only=True)
+                self.log(f"{stage}/{name}", value, sync_dist=True)  # equal everywhere
 
     test_step = validation_step
     on_test_epoch_end = on_validation_epoch_end
