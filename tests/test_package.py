@@ -1,5 +1,6 @@
 """What holds for the package as a whole: who imports whom, what is installed, what is not."""
 
+import argparse
 import ast
 import re
 import shutil
@@ -7,13 +8,14 @@ import subprocess
 import sys
 import tomllib
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import praxiscope
+from praxiscope import cli
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "praxiscope"
@@ -223,3 +225,20 @@ def test_the_anchors_that_published_documents_link_to_are_there() -> None:
     guide = (ROOT / "docs/en/getting_started.md").read_text()
     assert "\n## Training setting\n" in guide
     assert "\n## Test a dataset\n" in guide
+
+
+@pytest.mark.parametrize(
+    ("add_options", "heading"),
+    [(cli._train_options, "## Training setting"), (cli._test_options, "## Test a dataset")],
+)
+def test_the_guide_has_the_flags_of_the_command_line(
+    add_options: Callable[[argparse.ArgumentParser], None], heading: str
+) -> None:
+    parser = argparse.ArgumentParser()
+    add_options(parser)
+    shown = [action for action in parser._actions if action.help != argparse.SUPPRESS]
+    known = {name for action in shown for name in action.option_strings} - {"-h", "--help"}
+    guide = (ROOT / "docs/en/getting_started.md").read_text()
+    section = guide.partition(heading)[2].partition("\n## ")[0]
+    rows = [line.split("|")[1] for line in section.splitlines() if line.startswith("| `--")]
+    assert {flag for row in rows for flag in re.findall(r"--[a-z-]+", row)} == known
