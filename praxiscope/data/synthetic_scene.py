@@ -165,7 +165,7 @@ def random_scene(
     shapes, textures and background.
     """
     stage = Stage(height, width)
-    heading, speed = rng.uniform(0, 2 * math.pi), max(0.0, rng.uniform(-0.2, 0.6))
+    heading, speed = rng.uniform(0, 2 * math.pi), max(0.0, rng.uniform(-0.1, 0.3))
     background = Background(
         texture=_random_texture(rng, max(height, width), finest=5),
         start=(rng.uniform(0, width), rng.uniform(0, height)),
