@@ -24,7 +24,14 @@ def recipe() -> Recipe:
     """Return the run."""
     return Recipe(
         model=SlowFast(
-            num_classes=8, width=16, channel_ratio=2, slow_stride=4, speed_ratio=4, dropout=0.0
+            depth=14,
+            num_classes=8,
+            width=16,
+            channel_ratio=2,
+            slow_stride=4,
+            speed_ratio=4,
+            dropout=0.0,
+            block_start=0.5,
         ),
         clip=Clip(frames=16, stride=2),
         train=motions("train"),
@@ -32,7 +39,7 @@ def recipe() -> Recipe:
         train_transform=TrainTransform(short_side=56, size=48, area=(0.8, 1.0), aspect=(1.0, 1.0)),
         val_views=Views(short_side=56, size=48),
         test_views=Views(short_side=56, size=48, clips=2, crops=3),
-        optim=Sgd(lr=0.02, batch=16),
+        optim=Sgd(lr=0.03, batch=16, clip_norm=2.0),
         schedule=Cosine(epochs=8, warmup_epochs=1, by_epoch=False),
         loader=Loader(videos_per_device=16, workers=1),
         channels_last=True,

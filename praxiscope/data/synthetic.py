@@ -28,7 +28,7 @@ from praxiscope.types import Frame
 Split = Literal["train", "test"]
 
 _SPLITS: tuple[Split, ...] = ("train", "test")
-_GENERATOR = 1  # raise it when the same settings give other pictures: old files are then replaced
+_GENERATOR = 2  # raise it when the same settings give other pictures: old files are then replaced
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -195,6 +195,9 @@ def write_video(
                         f"the first has {first.shape}."
                     )
                 picture = av.VideoFrame.from_ndarray(frame, format="rgb24")
+                # Left to the encoder, the conversion has a thread for each core, and its last bits
+                # depend on them.
+                picture = picture.reformat(format="yuv420p", threads=1)
                 picture.pts, picture.time_base = number, 1 / Fraction(fps)
                 container.mux(stream.encode(picture))
             container.mux(stream.encode(None))

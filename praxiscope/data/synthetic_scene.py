@@ -26,6 +26,9 @@ FLIP_PAIRS: tuple[tuple[Motion, Motion], ...] = (("left", "right"), ("clockwise"
 Points = npt.NDArray[np.float64]  # (P, 2): x to the right, y down
 Boxes = npt.NDArray[np.float64]  # (A, 4): x1, y1, x2, y2 in [0, 1]
 
+# Lights on the actors: what moves can be told from what drifts behind it without many videos.
+ACTOR_LEVELS, BACKGROUND_LEVELS = (110, 255), (30, 100)
+
 _TEXTURE_PX = 64
 _SUPERSAMPLING = 4
 
@@ -46,7 +49,7 @@ class Stage:
 
     height: int
     width: int
-    radii: tuple[float, float] = (0.1, 0.3)  # smallest and largest, in shorter sides
+    radii: tuple[float, float] = (0.15, 0.35)  # smallest and largest, in shorter sides
 
     def pose(self, x: float, y: float, size: float, angle: float) -> Pose:
         """Return the pose of a state in the unit cube, whatever the size with the same margins.
@@ -88,9 +91,9 @@ class Actor:
             case "right":
                 x = (x + frames / 28) % 1
             case "clockwise":
-                angle = (angle + frames / 40) % 1
+                angle = (angle + frames / 72) % 1
             case "anticlockwise":
-                angle = (angle - frames / 40) % 1
+                angle = (angle - frames / 72) % 1
             case "grow":
                 size = (size + frames / 18) % 1
             case "shrink":
@@ -167,7 +170,7 @@ def random_scene(
     stage = Stage(height, width)
     heading, speed = rng.uniform(0, 2 * math.pi), max(0.0, rng.uniform(-0.1, 0.3))
     background = Background(
-        texture=_random_texture(rng, max(height, width), finest=5),
+        texture=_random_texture(rng, max(height, width), finest=5, levels=BACKGROUND_LEVELS),
         start=(rng.uniform(0, width), rng.uniform(0, height)),
         drift=(speed * math.cos(heading), speed * math.sin(heading)),
     )
@@ -190,14 +193,17 @@ def _random_actor(motion: Motion, rng: np.random.Generator) -> Actor:
         start=(x, y, size, angle),
         tempo=rng.uniform(0.8, 1.25),
         corners=np.stack([lengths * np.cos(turns), lengths * np.sin(turns)], axis=1),
-        texture=_random_texture(rng, _TEXTURE_PX, finest=3),
+        texture=_random_texture(rng, _TEXTURE_PX, finest=3, levels=ACTOR_LEVELS),
     )
 
 
-def _random_texture(rng: np.random.Generator, side: int, *, finest: int) -> Frame:
+def _random_texture(
+    rng: np.random.Generator, side: int, *, finest: int, levels: tuple[int, int]
+) -> Frame:
     """Return smooth noise between two colours (side, side, 3), the same at opposite edges.
 
-    ``finest`` is the largest number of periods along a side.
+    ``finest`` is the largest number of periods along a side, ``levels`` the grey levels between
+    which each channel of the colours lies.
     """
     waves = 6
     # Whole numbers of periods close the seams.
@@ -210,8 +216,9 @@ def _random_texture(rng: np.random.Generator, side: int, *, finest: int) -> Fram
         + phase[:, None, None]
     )
     level = 0.5 + 0.5 * np.tanh(1.5 * np.cos(angles).sum(axis=0))
-    dark, light = rng.uniform(0, 150, 3), rng.uniform(105, 255, 3)
-    colours = dark + level[..., None] * (light - dark)
+    dark, light = rng.uniform(0, 0.6, 3), rng.uniform(0.4, 1, 3)
+    shares = dark + level[..., None] * (light - dark)
+    colours = levels[0] + shares * (levels[1] - levels[0])
     return np.ascontiguousarray(colours.round().astype(np.uint8))
 
 

@@ -115,6 +115,7 @@ class SlowFast:
         channel_ratio: Channels of the slow pathway over those of the fast one (1 / beta).
         lateral_frames: Temporal kernel of the lateral connections.
         width: Channels of the slow pathway's stem.
+        block_start: See :func:`praxiscope.models.resnet3d.init_weights`.
     """
 
     depth: int = 50
@@ -126,6 +127,7 @@ class SlowFast:
     lateral_frames: int = 5
     width: int = 64
     dropout: float = 0.5
+    block_start: float = 0.0
 
     @property
     def channels(self) -> int:
@@ -156,5 +158,5 @@ class SlowFast:
         )
         head = PooledHead(backbone.out_channels, self.num_classes, self.dropout)
         model = Recognizer(backbone, head)
-        init_weights(model)
+        init_weights(model, self.block_start)
         return model

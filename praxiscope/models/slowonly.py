@@ -17,6 +17,7 @@ class SlowOnly:
     Args:
         channels: 3 for RGB, 2 for the x and y of optical flow.
         width: Channels of the stem.
+        block_start: See :func:`praxiscope.models.resnet3d.init_weights`.
     """
 
     depth: int = 50
@@ -24,6 +25,7 @@ class SlowOnly:
     channels: int = 3
     width: int = 64
     dropout: float = 0.5
+    block_start: float = 0.0
 
     def build(self) -> Recognizer:
         """Return the recogniser with fresh weights."""
@@ -31,5 +33,5 @@ class SlowOnly:
         backbone = ResNet3d(blocks, in_channels=self.channels, width=self.width)
         head = PooledHead(backbone.out_channels, self.num_classes, self.dropout)
         model = Recognizer(backbone, head, normalization=FLOW if self.channels == 2 else RGB)
-        init_weights(model)
+        init_weights(model, self.block_start)
         return model

@@ -147,7 +147,7 @@ def test_a_motion_changes_nothing_else(motion: Motion) -> None:
 
 def test_clockwise_is_clockwise_on_the_screen() -> None:
     actor = replace(actor_of("clockwise", 0), start=(0.5, 0.5, 0.5, 0.0), tempo=1.0)
-    quarter = actor.outline(10, STAGE) - actor.outline(0, STAGE).mean(axis=0)
+    quarter = actor.outline(18, STAGE) - actor.outline(0, STAGE).mean(axis=0)
     first = actor.outline(0, STAGE) - actor.outline(0, STAGE).mean(axis=0)
     # A quarter of a turn clockwise takes what is on the right to the bottom.
     np.testing.assert_allclose(quarter, np.stack([-first[:, 1], first[:, 0]], axis=1), atol=1e-6)
@@ -193,7 +193,7 @@ def test_a_texture_turns_with_its_shape() -> None:
     still = replace(scene.background, drift=(0.0, 0.0))
     actor = replace(scene.actors[0], start=(0.5, 0.5, 0.99, 0.0), tempo=1.0)
     square = replace(scene, stage=Stage(96, 96), background=still, actors=(actor,))
-    before, after = square.render(0), square.render(10)
+    before, after = square.render(0), square.render(18)
     middle = slice(40, 56)
     turned = np.rot90(before, k=-1)[middle, middle]  # k=-1 is clockwise
     assert np.abs(after[middle, middle].astype(int) - turned).mean() < 3

@@ -93,7 +93,7 @@ def test_gradients_reach_every_weight_of_slowfast() -> None:
 
 
 def test_an_unknown_depth_names_the_known_ones() -> None:
-    with pytest.raises(RecipeError, match="no ResNet has depth 34; there are 50, 101, 152"):
+    with pytest.raises(RecipeError, match="no ResNet has depth 34; there are 14, 50, 101, 152"):
         SlowOnly(depth=34, num_classes=3).build()
 
 
