@@ -1,5 +1,8 @@
 import json
+import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
@@ -243,6 +246,18 @@ def test_the_same_frames_give_the_same_bytes(tmp_path: Path) -> None:
     for name in ("a.mp4", "b.mp4"):
         write_video(tmp_path / name, scene_of("left", 0).frames(6), fps=30)
     assert (tmp_path / "a.mp4").read_bytes() == (tmp_path / "b.mp4").read_bytes()
+
+
+def test_the_bytes_do_not_depend_on_what_is_left_in_memory(written: Path, tmp_path: Path) -> None:
+    # glibc fills fresh memory with the byte given: whatever is read before it is written shows.
+    code = (
+        "import sys\n"
+        "from praxiscope.data.synthetic import MotionVideos, write_motion_dataset\n"
+        f"write_motion_dataset(sys.argv[1], train_per_class=2, test_per_class=1, videos={SMALL!r})"
+    )
+    environment = {**os.environ, "MALLOC_PERTURB_": "85"}
+    subprocess.run([sys.executable, "-c", code, str(tmp_path)], env=environment, check=True)
+    assert contents(tmp_path) == contents(written)
 
 
 def test_an_interruption_leaves_the_older_video_as_it_was(tmp_path: Path) -> None:
