@@ -16,6 +16,10 @@ from praxiscope.errors import PraxiscopeError
 
 USER_ERROR, STOPPED = 2, 130
 
+# Threads of torch that wait for each other would otherwise spin, on the cores that loader processes
+# need: an epoch on two busy cores then took up to ten times as long. Read when torch is loaded.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point of ``praxiscope``; returns the exit status."""

@@ -31,6 +31,7 @@ ROWS = [
     {"engine"},
     {"apps"},
     {"cli"},
+    {"__main__"},
 ]
 ROW = {room: number for number, row in enumerate(ROWS) for room in row}
 
