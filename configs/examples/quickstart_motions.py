@@ -40,7 +40,7 @@ def recipe() -> Recipe:
         val_views=Views(short_side=56, size=48),
         test_views=Views(short_side=56, size=48, clips=2, crops=3),
         optim=Sgd(lr=0.03, batch=16, clip_norm=2.0),
-        schedule=Cosine(epochs=7, warmup_epochs=1, by_epoch=False),
+        schedule=Cosine(epochs=8, warmup_epochs=1, by_epoch=False),
         loader=Loader(videos_per_device=16, workers=1),
         channels_last=True,
     )
