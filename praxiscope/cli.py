@@ -69,6 +69,9 @@ def _run(command: Callable[[argparse.Namespace], int], args: argparse.Namespace)
     except PraxiscopeError as error:
         print(f"error: {error}", file=sys.stderr)
         return STOPPED if type(error).__name__ == "StoppedError" else USER_ERROR
+    except OSError as error:  # of a file or folder that nothing above has checked
+        print(f"error: {error.filename or 'the system'}: {error.strerror}.", file=sys.stderr)
+        return USER_ERROR
     except KeyboardInterrupt:
         print("stopped.", file=sys.stderr)
         return STOPPED

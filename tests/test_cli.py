@@ -234,6 +234,14 @@ MISTAKES = {
         ["train", "tiny.py", "--test-best", "--no-validate"],
         "--test-best needs --validate",
     ),
+    "a work dir that is a file": (
+        ["train", "tiny.py", "--work-dir", "empty.txt"],
+        "empty.txt cannot be used as a folder to write to: File exists",
+    ),
+    "a recipe's list that is a folder": (
+        ["train", "tiny.py", "--cfg-options", "train.annotations=."],
+        ".",
+    ),
     "an unknown model": (["zoo", "show", "slowfst_r50"], "slowfst_r50"),
 }
 

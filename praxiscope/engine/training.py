@@ -21,6 +21,7 @@ from praxiscope.models.recognizer import Recognizer
 from praxiscope.recipe import Recipe
 from praxiscope.types import Broken
 from praxiscope.zoo.create import find_checkpoint
+from praxiscope.zoo.files import check_folder
 from praxiscope.zoo.weights import load_checkpoint
 
 log = logging.getLogger(__name__)
@@ -77,7 +78,7 @@ def run_training(
             raise DataError(f"{error} (--no-validate trains without it.)") from error
     if options.resume and not options.resume.is_file():
         raise CheckpointError(f"{options.resume} does not exist: there is nothing to resume from.")
-    work_dir.mkdir(parents=True, exist_ok=True)
+    check_folder(work_dir)
     lightning.seed_everything(options.seed, verbose=False)
     model = recipe.model.build()
     if recipe.start and not options.resume:

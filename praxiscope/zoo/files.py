@@ -2,6 +2,7 @@
 
 import os
 import secrets
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
@@ -41,6 +42,22 @@ def write_atomically(path: str | Path, write: Callable[[BinaryIO], object]) -> N
         raise PraxiscopeError(
             f"{path} could not be written: {refusal.strerror or refusal}.{kept} "
             "Free some space or choose another folder."
+        ) from error
+
+
+def check_folder(path: Path) -> None:
+    """Make a folder, if need be, and prove that files can be written into it.
+
+    Raises:
+        PraxiscopeError: The path or the disk refuses.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path):  # permission bits tell root nothing
+            pass
+    except OSError as error:
+        raise PraxiscopeError(
+            f"{path} cannot be used as a folder to write to: {error.strerror}. Choose another."
         ) from error
 
 
