@@ -215,6 +215,10 @@ MISTAKES = {
         ["test", "tiny.py", "weights.pth", "--out", "r.xml"],
         ".json",
     ),
+    "a dump of every view": (
+        ["test", "tiny.py", "weights.pth", "--average-clips", "none", "--dump", "d.pkl"],
+        "--dump d.pkl holds one score vector for each video",
+    ),
     "an unknown metric": (
         ["test", "tiny.py", "weights.pth", "--eval", "top_k_acuracy"],
         "Did you mean 'top_k_accuracy'",

@@ -83,6 +83,11 @@ def test(args: argparse.Namespace) -> int:
         check_writable(args.out, per_view=average == "none")
     if args.dump:
         check_writable(args.dump, DUMP_SUFFIXES)
+        if average == "none":
+            raise PraxiscopeError(
+                f"--dump {args.dump} holds one score vector for each video: average the views with "
+                "--average-clips prob or score, or write every view with --out."
+            )
     model = recipe.model.build()
     report = load_checkpoint(model, find_checkpoint(args.checkpoint, args.config))
     console = Console()
