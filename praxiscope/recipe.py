@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from praxiscope.data.checks import check_whole
 from praxiscope.data.lists import VideoList
 from praxiscope.data.sampling import Clip, Convention
 from praxiscope.data.transforms import TrainTransform, Views
@@ -36,6 +37,12 @@ class Sgd:
     clip_norm: float | None = 40.0
     accumulate: int = 1
 
+    def __post_init__(self) -> None:
+        if not 0 < self.lr < float("inf"):
+            raise RecipeError(f"Sgd.lr must be above 0, not {self.lr!r}.")
+        check_whole(self.batch, "Sgd.batch")
+        check_whole(self.accumulate, "Sgd.accumulate")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Cosine:
@@ -54,6 +61,10 @@ class Cosine:
     min_lr: float = 0.0
     by_epoch: bool = True
     convention: Convention = "0.x"
+
+    def __post_init__(self) -> None:
+        check_whole(self.epochs, "Cosine.epochs")
+        check_whole(self.warmup_epochs, "Cosine.warmup_epochs", least=0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,6 +86,10 @@ class Step:
     warmup_by_epoch: bool = False
     convention: Convention = "0.x"
 
+    def __post_init__(self) -> None:
+        check_whole(self.epochs, "Step.epochs")
+        check_whole(self.warmup_epochs, "Step.warmup_epochs", least=0)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Loader:
@@ -87,6 +102,11 @@ class Loader:
 
     videos_per_device: int = 8
     workers: int | None = None
+
+    def __post_init__(self) -> None:
+        check_whole(self.videos_per_device, "Loader.videos_per_device")
+        if self.workers is not None:
+            check_whole(self.workers, "Loader.workers", least=0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,6 +146,12 @@ class Recipe:
     metrics: tuple[str, ...] = ("top_k_accuracy", "mean_class_accuracy")
     validate_every: int = 5
     checkpoint_every: int = 5
+
+    def __post_init__(self) -> None:
+        check_whole(self.validate_every, "Recipe.validate_every")
+        check_whole(self.checkpoint_every, "Recipe.checkpoint_every")
+        if self.max_testing_views is not None:
+            check_whole(self.max_testing_views, "Recipe.max_testing_views")
 
 
 def configs_folder() -> Path:

@@ -68,6 +68,9 @@ def test_the_order_of_overrides_does_not_matter() -> None:
         ("optim", r"expected field=value"),
         ("model.depth=50.5", r"Recipe.model.depth=50.5: .*integer"),
         ("test_views.crops=2", r"Views.crops"),
+        ("schedule.epochs=-1", r"Cosine.epochs"),
+        ("optim.lr=0", r"Sgd.lr must be above 0"),
+        ("loader.videos_per_device=0", r"Loader.videos_per_device"),
         ("average=mean", r"Recipe.average=mean: .*'prob'"),
     ],
 )

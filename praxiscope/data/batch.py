@@ -5,6 +5,7 @@ processes that outlive an epoch, and an item is the same whichever worker makes 
 """
 
 import multiprocessing
+import signal
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -177,6 +178,10 @@ def _start_method() -> Any:
 
 
 def _use_one_thread(worker: int) -> None:
-    """Keep a worker to its own core. Decoding has its own setting."""
+    """Keep a worker to its own core. Decoding has its own setting.
+
+    Ctrl-C reaches every process of a terminal; the main one decides when the workers end.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     cv2.setNumThreads(1)
     torch.set_num_threads(1)

@@ -4,6 +4,7 @@ A checkpoint holds the weights under their published names, and what an exact co
 """
 
 import os
+import re
 import shutil
 import signal
 import threading
@@ -79,7 +80,12 @@ class Checkpoints(lightning.Callback):
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take up the best epoch so far."""
-        self.best_score, self.best_path = state_dict["best_score"], state_dict["best_path"]
+        self.best_score = float(state_dict["best_score"])
+        # The name alone, and only one that we give: what it stands for may be deleted later, and a
+        # checkpoint from elsewhere must not choose that.
+        name = Path(str(state_dict["best_path"])).name
+        ours = re.fullmatch(r"best_\w+_epoch_\d+\.pth", name) and (self.folder / name).is_file()
+        self.best_path = str(self.folder / name) if ours else ""
 
     def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
         """Save the epoch that has just ended, its validation included."""

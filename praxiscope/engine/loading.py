@@ -29,6 +29,8 @@ class RecipeData(lightning.LightningDataModule):
         self, recipe: Recipe, *, seed: int, skip_broken: bool = False, one_frame: bool = False
     ) -> None:
         super().__init__()
+        # Of fewer videos than processes some processes get none, and still count the others'.
+        self.allow_zero_length_dataloader_with_multiple_devices = True
         self.recipe, self.seed = recipe, seed
         self.skip_broken, self.one_frame = skip_broken, one_frame
 

@@ -82,8 +82,7 @@ class RecognitionModule(lightning.LightningModule):
             {f"train/{k}": v for k, v in logged.items()},
             on_step=True,
             on_epoch=True,
-            batch_size=len(batch),
-            sync_dist=True,
+            batch_size=len(batch),  # of the main process: waiting here for others might not end
         )
         self.log("train/lr", self.optimizers().param_groups[0]["lr"], batch_size=1)  # type: ignore[union-attr]
         return loss

@@ -106,4 +106,7 @@ def quiet() -> Iterator[None]:
             ".*LeafSpec.*",  # Lightning 2.6 with torch 2.15
         ):
             warnings.filterwarnings("ignore", message)
-        yield
+        try:
+            yield
+        except SystemExit as error:  # Lightning's answer to a signal; it would pass for success
+            raise KeyboardInterrupt from error

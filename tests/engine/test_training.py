@@ -255,3 +255,15 @@ def test_videos_with_several_labels_train_and_are_validated(
     trained = run_training(replace(recipe, **lists), tmp_path / "run")
     assert trained.metrics.keys() == {"mean_average_precision"}
     assert trained.best is not None and "mean_average_precision" in trained.best.name
+
+
+def test_a_checkpoint_cannot_name_a_file_to_delete(tmp_path: Path) -> None:
+    precious = tmp_path / "precious.txt"
+    precious.write_text("keep me")
+    mine = tmp_path / "run/best_top1_acc_epoch_2.pth"
+    mine.parent.mkdir()
+    mine.write_text("")
+    callback = Checkpoints(mine.parent, every=1, monitor="val/top1_acc")
+    for path, kept in ((precious, ""), ("../precious.txt", ""), (f"/elsewhere/{mine.name}", mine)):
+        callback.load_state_dict({"best_score": -1.0, "best_path": str(path)})
+        assert callback.best_path == str(kept)
