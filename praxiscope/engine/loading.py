@@ -9,6 +9,7 @@ from praxiscope.data.batch import EpochSampler, ShardSampler, VideoLoader, make_
 from praxiscope.data.lists import VideoList
 from praxiscope.data.recognition import RecognitionDataset
 from praxiscope.data.transforms import TrainTransform, Views
+from praxiscope.errors import DataError
 from praxiscope.recipe import Recipe
 
 TEST_BATCH = 1  # videos; each brings all its views
@@ -29,8 +30,6 @@ class RecipeData(lightning.LightningDataModule):
         self, recipe: Recipe, *, seed: int, skip_broken: bool = False, one_frame: bool = False
     ) -> None:
         super().__init__()
-        # Of fewer videos than processes some processes get none, and still count the others'.
-        self.allow_zero_length_dataloader_with_multiple_devices = True
         self.recipe, self.seed = recipe, seed
         self.skip_broken, self.one_frame = skip_broken, one_frame
 
@@ -104,6 +103,11 @@ class RecipeData(lightning.LightningDataModule):
     def _shard(self, dataset: RecognitionDataset) -> ShardSampler:
         trainer = self.trainer
         assert trainer is not None
+        if len(dataset) < trainer.world_size:  # Lightning gives no process an empty share
+            raise DataError(
+                f"{dataset.videos.annotations or dataset.videos.root} has {len(dataset)} videos for "
+                f"{trainer.world_size} processes: use fewer processes."
+            )
         return ShardSampler(len(dataset), rank=trainer.global_rank, world_size=trainer.world_size)
 
     def _loader(
