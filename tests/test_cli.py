@@ -219,6 +219,10 @@ MISTAKES = {
         ["test", "tiny.py", "weights.pth", "--average-clips", "none", "--dump", "d.pkl"],
         "--dump d.pkl holds one score vector for each video",
     ),
+    "a metric of lists with several labels": (
+        ["test", "tiny.py", "weights.pth", "--eval", "mean_average_precision", "--out", "r.json"],
+        "mean_average_precision is no metric for videos with one label",
+    ),
     "an unknown metric": (
         ["test", "tiny.py", "weights.pth", "--eval", "top_k_acuracy"],
         "Did you mean 'top_k_accuracy'",

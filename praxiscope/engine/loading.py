@@ -104,9 +104,10 @@ class RecipeData(lightning.LightningDataModule):
         trainer = self.trainer
         assert trainer is not None
         if len(dataset) < trainer.world_size:  # Lightning gives no process an empty share
+            name = dataset.videos.annotations or dataset.videos.root
             raise DataError(
-                f"{dataset.videos.annotations or dataset.videos.root} has {len(dataset)} videos for "
-                f"{trainer.world_size} processes: use fewer processes."
+                f"{name} has {len(dataset)} videos for {trainer.world_size} processes: "
+                "use fewer processes."
             )
         return ShardSampler(len(dataset), rank=trainer.global_rank, world_size=trainer.world_size)
 

@@ -10,7 +10,7 @@ from praxiscope.engine.loading import RecipeData
 from praxiscope.engine.progress import RunProgress
 from praxiscope.engine.recognition import RecognitionModule, Scored
 from praxiscope.engine.trainer import Devices, check_list, quiet, trainer_from, write_broken
-from praxiscope.metrics.classification import check_names
+from praxiscope.metrics.classification import check_fit, check_names
 from praxiscope.models.recognizer import Average, Recognizer
 from praxiscope.models.resnet3d import ConvBn3d
 from praxiscope.recipe import Recipe
@@ -66,6 +66,7 @@ def run_test(
         recipe, seed=options.seed, skip_broken=options.skip_broken, one_frame=options.one_frame
     )
     check_list(data.test_set, recipe.model.num_classes, skip_broken=options.skip_broken)
+    check_fit(recipe.metrics, several_labels=data.test_set.videos.multi_label)
     model.eval()
     if options.fuse_conv_bn:
         fuse_conv_bn(model)

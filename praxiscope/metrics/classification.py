@@ -33,6 +33,14 @@ def check_names(names: Sequence[str]) -> None:
             raise unknown_name("metric", name, METRICS, "--eval")
 
 
+def check_fit(names: Sequence[str], *, several_labels: bool) -> None:
+    """Raise :class:`DataError` for a metric of the other kind of list, before any work is done."""
+    for name in names:
+        if name.endswith("average_precision") != several_labels:
+            kind = "several labels" if several_labels else "one label"
+            raise DataError(f"{name} is no metric for videos with {kind}: choose another --eval.")
+
+
 def evaluate(
     scores: Values, labels: Values, names: Sequence[str], *, ks: Sequence[int] = (1, 5)
 ) -> dict[str, float]:
