@@ -12,7 +12,7 @@ from pathlib import Path
 
 from rich_argparse import RawDescriptionRichHelpFormatter
 
-from praxiscope.errors import PraxiscopeError
+from praxiscope.errors import PraxiscopeError, unknown_name
 
 USER_ERROR, STOPPED = 2, 130
 
@@ -36,15 +36,25 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def train_main(argv: Sequence[str] | None = None) -> int:
     """Entry point of ``tools/train.py``; returns the exit status."""
-    return _tool("train", argv)
+    return _script("train", argv)
 
 
 def test_main(argv: Sequence[str] | None = None) -> int:  # noqa: PT028
     """Entry point of ``tools/test.py``; returns the exit status."""
-    return _tool("test", argv)
+    return _script("test", argv)
 
 
-def _tool(command: str, argv: Sequence[str] | None) -> int:
+def tool_main(name: str, argv: Sequence[str] | None = None) -> int:
+    """Entry point of ``tools/analysis/<name>.py`` and ``tools/misc/<name>.py``."""
+    from praxiscope.apps.tools import load_tool
+
+    tool = load_tool(name)
+    parser = _parser(f"{name}.py", (tool.__doc__ or "").partition("\n")[0])
+    tool.add_options(parser)
+    return _run(tool.run, parser.parse_args(argv))
+
+
+def _script(command: str, argv: Sequence[str] | None) -> int:
     text, add_options, run = _COMMANDS[command]
     parser = _parser(f"tools/{command}.py", text)
     add_options(parser)
@@ -165,6 +175,11 @@ def _quickstart_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, default=Path("quickstart"), help="where all files go")
 
 
+def _tool_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("name", help="benchmark, get_flops, eval_metric ...; 'list' lists them")
+    parser.add_argument("arguments", nargs=argparse.REMAINDER, help="those of the tool")
+
+
 def _zoo_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("action", nargs="?", default="list", choices=("list", "show", "download"))
     parser.add_argument("name", nargs="?", default="*", help="a model's name; for list a pattern")
@@ -195,6 +210,18 @@ def _quickstart(args: argparse.Namespace) -> int:
     return 0
 
 
+def _tool(args: argparse.Namespace) -> int:
+    from praxiscope.apps.tools import TOOLS, load_tool
+
+    if args.name == "list":
+        for name in TOOLS:
+            print(f"{name}: {(load_tool(name).__doc__ or '').partition(chr(10))[0]}")
+        return 0
+    if args.name not in TOOLS:
+        raise unknown_name("tool", args.name, TOOLS, "praxiscope tool")
+    return tool_main(args.name, args.arguments)
+
+
 def _zoo(args: argparse.Namespace) -> int:
     from praxiscope.apps.commands import zoo
 
@@ -215,5 +242,6 @@ _COMMANDS: dict[str, _Command] = {
     "train": ("Train the run that a recipe describes.", _train_options, _train),
     "test": ("Test a checkpoint with a recipe's views.", _test_options, _test),
     "predict": ("Say what videos show.", _predict_options, _predict),
+    "tool": ("Run one of the published analysis scripts.", _tool_options, _tool),
     "zoo": ("List, show or download the published models.", _zoo_options, _zoo),
 }

@@ -16,6 +16,7 @@ BLOCKS: dict[int, tuple[int, int, int, int]] = {
     101: (3, 4, 23, 3),
     152: (3, 8, 36, 3),
 }
+NUM_STAGES = 4
 EXPANSION = 4  # channels out of a bottleneck, over its width
 
 

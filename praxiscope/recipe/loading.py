@@ -1,0 +1,127 @@
+"""From a recipe's name or file, and changes from a command line, to a :class:`Recipe`."""
+
+import ast
+import dataclasses
+import runpy
+import typing
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from praxiscope.errors import PraxiscopeError, RecipeError, did_you_mean, unknown_name
+from praxiscope.recipe.run import Recipe
+
+
+def configs_folder() -> Path:
+    """Return the folder of the published recipes, of an installed package or of a checkout."""
+    package = Path(__file__).parents[1]
+    installed = package / "configs"
+    return installed if installed.is_dir() else package.parent / "configs"
+
+
+def find_recipe(name: str | Path) -> Path:
+    """Return the file of a recipe.
+
+    Args:
+        name: A file; a published path (``configs/recognition/...``) from any folder; or a bare
+            recipe name, with or without ``.py``.
+
+    Raises:
+        RecipeError: No such recipe; the message has the nearest name.
+    """
+    path = Path(name)
+    if path.is_file():
+        return path
+    published = {p.stem: p for p in sorted(configs_folder().rglob("*.py"))}
+    found = published.get(path.name.removesuffix(".py"))
+    # A path must be a published one to its end, so that a typing error in a folder is not ignored.
+    if found and found.as_posix().endswith("/" + path.with_suffix("").as_posix() + ".py"):
+        return found
+    if path.parent.is_dir() and len(path.parts) > 1:
+        published |= {p.stem: p for p in path.parent.glob("*.py")}
+    hint = did_you_mean(path.name.removesuffix(".py"), published)
+    raise RecipeError(
+        f"there is no recipe '{name}'.{hint} Give a file or a published name; "
+        "'praxiscope zoo' lists them."
+    )
+
+
+def load_recipe(name: str | Path, overrides: Sequence[str] = ()) -> Recipe:
+    """Run the recipe's file, call its ``recipe()``, apply ``a.b=value`` overrides in order.
+
+    A recipe is a program: run only files that you trust.
+
+    Raises:
+        RecipeError: The recipe or a field does not exist, or a value has the wrong type.
+    """
+    path = find_recipe(name)
+    try:
+        namespace = runpy.run_path(str(path))
+        if "recipe" not in namespace:
+            raise RecipeError(f"{path} defines no function recipe() -> Recipe.")
+        recipe = namespace["recipe"]()
+    except PraxiscopeError:
+        raise
+    except Exception as error:  # whatever somebody's own file raises, the file is what to mend
+        raise RecipeError(f"{path} cannot be run: {type(error).__name__}: {error}") from error
+    if not isinstance(recipe, Recipe):
+        raise RecipeError(f"{path}: recipe() returns {type(recipe).__name__}, not a Recipe.")
+    return override_fields(recipe, overrides)
+
+
+def override_fields(recipe: Recipe, overrides: Sequence[str]) -> Recipe:
+    """Return a copy of ``recipe`` with every ``a.b=value`` applied; types are checked.
+
+    All are applied before a dataclass checks itself, so their order does not matter; of two for the
+    same field the later one counts.
+    """
+    changes: dict[str, Any] = {}
+    for override in overrides:
+        dotted, equals, value = override.partition("=")
+        if not equals:
+            raise RecipeError(
+                f"--cfg-options {override}: expected field=value, as schedule.epochs=1."
+            )
+        *parents, name = dotted.split(".")
+        branch = changes
+        for parent in parents:
+            if not isinstance(branch.setdefault(parent, {}), dict):
+                raise RecipeError(f"--cfg-options {override}: {parent} is set as a whole too.")
+            branch = branch[parent]
+        branch[name] = value
+    replaced: Recipe = _replace(recipe, changes, where="Recipe")
+    return replaced
+
+
+def _replace(node: Any, changes: dict[str, Any], *, where: str) -> Any:
+    """Return a copy of the dataclass ``node`` with a tree of texts read into its fields."""
+    if not dataclasses.is_dataclass(node) or isinstance(node, type):
+        raise RecipeError(f"{where} is {node!r}: it has no field '{next(iter(changes))}'.")
+    fields = [f.name for f in dataclasses.fields(node)]
+    values = {}
+    for name, change in changes.items():
+        if name not in fields:
+            raise unknown_name("field", name, fields, where)
+        where_field = f"{where}.{name}"
+        if isinstance(change, dict):
+            values[name] = _replace(getattr(node, name), change, where=where_field)
+        else:
+            values[name] = _read(change, typing.get_type_hints(type(node))[name], where_field)
+    return dataclasses.replace(node, **values)
+
+
+def _read(text: str, kind: Any, where: str) -> Any:
+    """Return the value of type ``kind`` that ``text`` spells, as Python would or as plain text."""
+    from pydantic import TypeAdapter, ValidationError
+
+    try:
+        value = ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        value = text
+    candidates = [value] if value is text else [value, text]  # "0123" may be meant as a string
+    for candidate in candidates:
+        try:
+            return TypeAdapter(kind).validate_python(candidate)
+        except ValidationError as error:
+            reason = error.errors()[0]["msg"]
+    raise RecipeError(f"{where}={text}: {reason}.")
