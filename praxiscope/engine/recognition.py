@@ -4,7 +4,7 @@ Letters: B videos, V views, K classes, N videos of the list.
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import lightning
 import numpy as np
@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 
+from praxiscope.engine.frozen import freeze, hold_still
 from praxiscope.engine.loading import RecipeData
 from praxiscope.engine.schedules import learning_rate
 from praxiscope.metrics.classification import evaluate
@@ -62,6 +63,21 @@ class RecognitionModule(lightning.LightningModule):
 
     # Training
 
+    def setup(self, stage: str) -> None:
+        """Freeze stages, before the optimiser and other processes look at what learns."""
+        if stage == "fit":
+            freeze(self.model, self.recipe.frozen_stages)
+
+    def on_train_start(self) -> None:
+        """Enter training mode, but for what is frozen: Lightning leaves modes as they are."""
+        self.train()
+
+    def train(self, mode: bool = True) -> Self:
+        """Go into training or testing; what is frozen stays in testing, whoever calls this."""
+        super().train(mode)
+        hold_still(self.model, self.recipe.frozen_stages, norms=self.recipe.norm_eval)
+        return self
+
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
         """Make dropout a function of (seed, epoch, batch), so that nothing has to be saved."""
         drawn = np.random.SeedSequence((self.seed, self.current_epoch, batch_idx))
@@ -74,7 +90,7 @@ class RecognitionModule(lightning.LightningModule):
             return sum((p.sum() * 0.0 for p in self.model.parameters()), torch.zeros(()))
         logits = self.model(batch.clips.flatten(0, 1))
         labels = batch.labels.repeat_interleave(batch.clips.shape[1], dim=0)
-        loss = loss_of(logits, labels)
+        loss = loss_of(logits, labels, self.recipe.label_smoothing)
         logged = {"loss": loss.detach()}
         if labels.ndim == 1:
             logged["top1_acc"] = (logits.argmax(1) == labels).float().mean()
@@ -91,7 +107,7 @@ class RecognitionModule(lightning.LightningModule):
         """Return SGD with momentum under the recipe's schedule, moved on after every step."""
         optim, trainer = self.recipe.optim, self.trainer
         optimizer = torch.optim.SGD(
-            self.parameters(),
+            [p for p in self.parameters() if p.requires_grad],
             lr=self.base_lr,
             momentum=optim.momentum,
             weight_decay=optim.weight_decay,
@@ -185,8 +201,14 @@ class RecognitionModule(lightning.LightningModule):
         checkpoint["state_dict"] = {PREFIX + k: v for k, v in checkpoint["state_dict"].items()}
 
 
-def loss_of(logits: Tensor, labels: Tensor) -> Tensor:
-    """Mean cross entropy; for labels (B, K) of zeros and ones, of each class by itself."""
+def loss_of(logits: Tensor, labels: Tensor, smoothing: float = 0.0) -> Tensor:
+    """Mean cross entropy; for labels (B, K) of zeros and ones, of each class by itself.
+
+    Targets are ``(1 - smoothing) * label + smoothing / K`` in both.
+
+    Source: Rethinking the Inception Architecture, arXiv:1512.00567, Section 7.
+    """
     if labels.ndim == 1:
-        return cross_entropy(logits, labels)
-    return binary_cross_entropy_with_logits(logits, labels)
+        return cross_entropy(logits, labels, label_smoothing=smoothing)
+    targets = labels * (1 - smoothing) + smoothing / labels.shape[1]
+    return binary_cross_entropy_with_logits(logits, targets)
