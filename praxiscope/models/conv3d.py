@@ -14,13 +14,21 @@ Kernel = tuple[int, int, int]
 
 
 class FactorisedConv3d(nn.Conv3d):
-    """A bias-free Conv3d with "same" padding: the same sums and names, faster on CPUs."""
+    """A Conv3d with "same" padding, without a bias unless asked: faster on CPUs, the same sums."""
 
-    def __init__(self, c_in: int, c_out: int, kernel: Kernel, stride: Kernel = (1, 1, 1)) -> None:
+    def __init__(
+        self,
+        c_in: int,
+        c_out: int,
+        kernel: Kernel,
+        stride: Kernel = (1, 1, 1),
+        *,
+        bias: bool = False,
+    ) -> None:
         t, h, w = kernel
         self.padding_t, self.padding_hw = t // 2, (h // 2, w // 2)
         padding = (self.padding_t, *self.padding_hw)
-        super().__init__(c_in, c_out, kernel, stride, padding, bias=False)
+        super().__init__(c_in, c_out, kernel, stride, padding, bias=bias)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, c_in, T, H, W) -> (B, c_out, T', H', W'), "same" padding, then the stride."""
@@ -47,15 +55,22 @@ class FactorisedConv3d(nn.Conv3d):
         return out.view(*out.shape[:3], h, w)
 
 
-def pool_frames(x: Tensor) -> Tensor:
-    """Max over 3 x 3 cells of each frame: (B, C, T, H, W) -> (B, C, T, H / 2, W / 2).
+class PoolFrames(nn.Module):
+    """Max over k x k cells of each frame, stride 2: (B, C, T, H, W) -> (B, C, T, H / 2, W / 2).
 
     As a 2-D pooling, because the backward pass of the 3-D one is not repeatable on CUDA.
     """
-    b, c, t, h, w = x.shape
-    frames = x.permute(0, 2, 1, 3, 4).reshape(b * t, c, h, w)
-    pooled = max_pool2d(frames, 3, stride=2, padding=1)
-    return pooled.view(b, t, *pooled.shape[1:]).permute(0, 2, 1, 3, 4)
+
+    def __init__(self, kernel: int, padding: int = 0) -> None:
+        super().__init__()
+        self.kernel, self.padding = kernel, padding
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, T, H, W) -> (B, C, T, H', W')."""
+        b, c, t, h, w = x.shape
+        frames = x.permute(0, 2, 1, 3, 4).reshape(b * t, c, h, w)
+        pooled = max_pool2d(frames, self.kernel, stride=2, padding=self.padding)
+        return pooled.view(b, t, *pooled.shape[1:]).permute(0, 2, 1, 3, 4)
 
 
 def channels_last(x: Tensor) -> Tensor:

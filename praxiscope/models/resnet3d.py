@@ -8,7 +8,8 @@ Source: SlowFast Networks for Video Recognition, arXiv:1812.03982, Table 1.
 from torch import Tensor, nn
 from torch.nn.functional import relu
 
-from praxiscope.models.conv3d import FactorisedConv3d, Kernel, pool_frames
+from praxiscope.models.conv3d import FactorisedConv3d, Kernel, PoolFrames
+from praxiscope.models.nonlocal3d import NonLocal, NonLocalBlock
 
 BLOCKS: dict[int, tuple[int, int, int, int]] = {
     14: (1, 1, 1, 1),  # not published: for small data
@@ -40,9 +41,18 @@ class Bottleneck3d(nn.Module):
     Args:
         stride: Spatial stride, on the 3x3 convolution.
         temporal_kernel: 1 for a 2-D block, 3 to mix frames in the first convolution.
+        non_local: What follows the block, if anything.
     """
 
-    def __init__(self, c_in: int, width: int, *, stride: int = 1, temporal_kernel: int = 1) -> None:
+    def __init__(
+        self,
+        c_in: int,
+        width: int,
+        *,
+        stride: int = 1,
+        temporal_kernel: int = 1,
+        non_local: NonLocalBlock | None = None,
+    ) -> None:
         super().__init__()
         c_out, space = width * EXPANSION, (1, stride, stride)
         self.conv1 = ConvBn3d(c_in, width, (temporal_kernel, 1, 1))
@@ -51,22 +61,43 @@ class Bottleneck3d(nn.Module):
         self.downsample: nn.Module = nn.Identity()
         if stride != 1 or c_in != c_out:
             self.downsample = ConvBn3d(c_in, c_out, (1, 1, 1), space)
+        self.non_local_block = non_local or nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, c_in, T, H, W) -> (B, 4 * width, T, H / stride, W / stride)."""
         out = relu(self.conv1(x), inplace=True)
         out = relu(self.conv2(out), inplace=True)
-        return relu(self.conv3(out) + self.downsample(x), inplace=True)
+        out = relu(self.conv3(out) + self.downsample(x), inplace=True)
+        mixed: Tensor = self.non_local_block(out)
+        return mixed
 
 
 def stage(
-    blocks: int, c_in: int, width: int, *, stride: int, temporal_kernel: int
+    blocks: int,
+    c_in: int,
+    width: int,
+    *,
+    stride: int,
+    temporal_kernel: int,
+    non_local: NonLocal | None = None,
+    non_local_after: tuple[int, ...] = (),
 ) -> nn.Sequential:
     """One ResNet stage: the first block changes the shape, the rest keep it."""
-    first = Bottleneck3d(c_in, width, stride=stride, temporal_kernel=temporal_kernel)
     c_out = width * EXPANSION
-    rest = (Bottleneck3d(c_out, width, temporal_kernel=temporal_kernel) for _ in range(blocks - 1))
-    return nn.Sequential(first, *rest)
+    return nn.Sequential(
+        *(
+            Bottleneck3d(
+                c_in if index == 0 else c_out,
+                width,
+                stride=stride if index == 0 else 1,
+                temporal_kernel=temporal_kernel,
+                non_local=non_local.block(c_out)
+                if non_local and index in non_local_after
+                else None,
+            )
+            for index in range(blocks)
+        )
+    )
 
 
 class ResNet3d(nn.Module):
@@ -79,6 +110,9 @@ class ResNet3d(nn.Module):
         stem_frames: Temporal kernel of the stem: 1, or 5 for a fast pathway.
         temporal_kernels: Temporal kernel of each stage: 3 mixes frames, 1 does not.
         lateral_channels: What another pathway adds to the input of each stage.
+        stem_pool: The stem ends in a 3x3 max pooling of stride 2; without it all maps are twice as
+            high and wide.
+        non_local: Non-local blocks, and where they sit.
     """
 
     def __init__(
@@ -90,8 +124,13 @@ class ResNet3d(nn.Module):
         stem_frames: int = 1,
         temporal_kernels: tuple[int, int, int, int] = (1, 1, 3, 3),
         lateral_channels: tuple[int, int, int, int] = (0, 0, 0, 0),
+        stem_pool: bool = True,
+        non_local: NonLocal | None = None,
     ) -> None:
         super().__init__()
+        if non_local:
+            non_local.check_fits(blocks)
+        self.pool = PoolFrames(3, padding=1) if stem_pool else nn.Identity()
         self.out_channels = width * 8 * EXPANSION
         self.conv1 = ConvBn3d(in_channels, width, (stem_frames, 7, 7), (1, 2, 2))
         inputs = (width, *(width * EXPANSION * n for n in (1, 2, 4)))
@@ -102,13 +141,16 @@ class ResNet3d(nn.Module):
                 width * 2**i,
                 stride=1 if i == 0 else 2,
                 temporal_kernel=temporal_kernels[i],
+                non_local=non_local,
+                non_local_after=non_local.after[i] if non_local else (),
             )
-            for i in range(4)
+            for i in range(NUM_STAGES)
         )
 
     def stem(self, x: Tensor) -> Tensor:
-        """(B, in_channels, T, H, W) -> (B, width, T, H / 4, W / 4)."""
-        return pool_frames(relu(self.conv1(x), inplace=True))
+        """(B, in_channels, T, H, W) -> (B, width, T, H / 4, W / 4); H / 2, W / 2 if not pooled."""
+        out: Tensor = self.pool(relu(self.conv1(x), inplace=True))
+        return out
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, in_channels, T, H, W) -> (B, 32 * width, T, H / 32, W / 32)."""
@@ -122,7 +164,7 @@ def init_weights(model: nn.Module, block_start: float = 0.0) -> nn.Module:
     Convolutions: He normal over the outputs. Batch norms: 1 and 0, but ``block_start`` for the last
     one of each residual block: at the published 0 a block starts as the identity, which is steadier
     over many epochs; above 0 it takes part at once, which pays in runs of a few hundred steps.
-    Linear layers: normal, deviation 0.01.
+    Linear layers: normal, deviation 0.01. Non-local blocks start as the identity.
     """
     for module in model.modules():
         if isinstance(module, nn.Conv3d):
@@ -131,6 +173,8 @@ def init_weights(model: nn.Module, block_start: float = 0.0) -> nn.Module:
             nn.init.normal_(module.weight, std=0.01)
             nn.init.zeros_(module.bias)
     for module in model.modules():
-        if isinstance(module, Bottleneck3d):
+        if isinstance(module, NonLocalBlock):
+            module.init_weights()
+        elif isinstance(module, Bottleneck3d):
             nn.init.constant_(module.conv3.bn.get_parameter("weight"), block_start)
     return model

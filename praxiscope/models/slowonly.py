@@ -6,6 +6,7 @@ Source: SlowFast Networks for Video Recognition, arXiv:1812.03982, Section 4 ("S
 from dataclasses import dataclass
 
 from praxiscope.models.heads import PooledHead
+from praxiscope.models.nonlocal3d import NonLocal
 from praxiscope.models.recognizer import FLOW, RGB, Recognizer, check_depth
 from praxiscope.models.resnet3d import BLOCKS, ResNet3d, init_weights
 
@@ -17,6 +18,8 @@ class SlowOnly:
     Args:
         channels: 3 for RGB, 2 for the x and y of optical flow.
         width: Channels of the stem.
+        stem_pool: See :class:`praxiscope.models.resnet3d.ResNet3d`.
+        non_local: Non-local blocks, and where they sit.
         block_start: See :func:`praxiscope.models.resnet3d.init_weights`.
     """
 
@@ -24,13 +27,21 @@ class SlowOnly:
     num_classes: int
     channels: int = 3
     width: int = 64
+    stem_pool: bool = True
+    non_local: NonLocal | None = None
     dropout: float = 0.5
     block_start: float = 0.0
 
     def build(self) -> Recognizer:
         """Return the recogniser with fresh weights."""
         blocks = BLOCKS[check_depth(self.depth)]
-        backbone = ResNet3d(blocks, in_channels=self.channels, width=self.width)
+        backbone = ResNet3d(
+            blocks,
+            in_channels=self.channels,
+            width=self.width,
+            stem_pool=self.stem_pool,
+            non_local=self.non_local,
+        )
         head = PooledHead(backbone.out_channels, self.num_classes, self.dropout)
         model = Recognizer(backbone, head, normalization=FLOW if self.channels == 2 else RGB)
         init_weights(model, self.block_start)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from praxiscope.errors import RecipeError
-from praxiscope.models.conv3d import FactorisedConv3d, channels_last, pool_frames
+from praxiscope.models.conv3d import FactorisedConv3d, channels_last, PoolFrames
 from praxiscope.models.recognizer import views_that_fit
 from praxiscope.models.resnet3d import Bottleneck3d
 from praxiscope.models.slowfast import SlowFast, every
@@ -39,7 +39,7 @@ def test_a_factorised_convolution_is_the_plain_one(
 def test_pooling_frames_is_the_published_3d_pooling() -> None:
     clips = torch.randn(2, 3, 4, 15, 18)
     published = nn.functional.max_pool3d(clips, (1, 3, 3), (1, 2, 2), (0, 1, 1))
-    assert torch.equal(pool_frames(clips), published)
+    assert torch.equal(PoolFrames(3, padding=1)(clips), published)
 
 
 @pytest.mark.parametrize("temporal_kernel", [1, 3])
