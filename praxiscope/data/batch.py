@@ -6,16 +6,16 @@ processes that outlive an epoch, and an item is the same whichever worker makes 
 
 import multiprocessing
 import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import cv2
 import numpy as np
 import torch
-from torch.utils.data import DataLoader, Dataset, Sampler
+from torch.utils.data import BatchSampler, DataLoader, Dataset, Sampler
 
 from praxiscope.errors import VideoError
-from praxiscope.types import Batch, Broken, ItemKey, Sample
+from praxiscope.types import Batch, Broken, Indices, ItemKey, Sample
 
 
 def collate(samples: Sequence[Sample | Broken]) -> Batch:
@@ -70,12 +70,16 @@ class EpochSampler(Sampler[ItemKey]):
         """Items of this process in a whole epoch, whatever the start."""
         return -(-self.num_items // self.world_size)
 
-    def __iter__(self) -> Iterator[ItemKey]:
+    def order(self, epoch: int) -> Indices:
+        """Return the items of an epoch (num_items,), those of all processes together."""
         order = np.arange(self.num_items)
-        if self.shuffle:
-            # items draw from (seed, epoch, index): the fourth number keeps the order apart
-            order = np.random.default_rng((self.seed, self.epoch, 0, 1)).permutation(order)
-        order = np.resize(order, len(self) * self.world_size)
+        if not self.shuffle:
+            return order
+        # items draw from (seed, epoch, index): the fourth number keeps the order apart
+        return np.random.default_rng((self.seed, epoch, 0, 1)).permutation(order)
+
+    def __iter__(self) -> Iterator[ItemKey]:
+        order = np.resize(self.order(self.epoch), len(self) * self.world_size)
         mine = order[self.start + self.rank :: self.world_size].tolist()
         return (ItemKey(self.epoch, index) for index in mine)
 
@@ -108,10 +112,17 @@ class VideoLoader(DataLoader[Any]):
     skip_broken: bool = False
     batches_done: int = 0
 
+    @property
+    def _order(self) -> tuple[Any, int]:
+        """The sampler, and what all processes together take from it for a batch."""
+        batches: Any = self.batch_sampler
+        processes = getattr(batches.sampler, "world_size", 1)
+        return batches.sampler, batches.batch_size * processes
+
     def __iter__(self) -> Iterator[Batch]:  # type: ignore[override]
-        sampler = self.sampler
+        sampler, step = self._order
         if isinstance(sampler, EpochSampler):
-            self.batches_done = sampler.start // (sampler.world_size * (self.batch_size or 1))
+            self.batches_done = sampler.start // step
         batches: Iterator[Batch] = super().__iter__()
         return self._count(batches)
 
@@ -124,15 +135,16 @@ class VideoLoader(DataLoader[Any]):
 
     def state_dict(self) -> dict[str, int]:
         """Return where training is: the epoch and how many of its batches are done."""
-        epoch = self.sampler.epoch if isinstance(self.sampler, EpochSampler) else 0
+        sampler, _ = self._order
+        epoch = sampler.epoch if isinstance(sampler, EpochSampler) else 0
         return {"epoch": epoch, "batches_done": self.batches_done}
 
     def load_state_dict(self, state: dict[str, int]) -> None:
         """Go on where :meth:`state_dict` was taken; after a whole epoch with the next one."""
-        sampler, (epoch, done) = self.sampler, (state["epoch"], state["batches_done"])
+        (sampler, step), (epoch, done) = self._order, (state["epoch"], state["batches_done"])
         if isinstance(sampler, EpochSampler):
             epoch, done = (epoch + 1, 0) if done >= len(self) else (epoch, done)
-            sampler.resume(epoch, done * sampler.world_size * (self.batch_size or 1))
+            sampler.resume(epoch, done * step)
 
 
 def make_loader(
@@ -150,14 +162,31 @@ def make_loader(
     ``skip_broken`` leaves broken videos out and lists them in ``Batch.broken``; otherwise the first
     one ends the iteration with a :class:`VideoError`. Each worker holds ``prefetch`` batches ready.
     """
+    batches: Any = BatchSampler(sampler, batch_size, drop_last)  # type: ignore[arg-type]
+    return make_batch_loader(
+        dataset, batches, workers=workers, skip_broken=skip_broken, prefetch=prefetch
+    )
+
+
+def make_batch_loader(
+    dataset: Dataset[Sample | Broken],
+    batches: Iterable[list[ItemKey]],
+    *,
+    workers: int = 0,
+    skip_broken: bool = False,
+    prefetch: int = 2,
+) -> VideoLoader:
+    """Return :func:`make_loader` for batches that are not simply so many items after each other.
+
+    ``batches`` has a length, a ``sampler`` that it draws from, and a ``batch_size``: what one
+    batch takes from that sampler.
+    """
     loader = VideoLoader(
         dataset,
-        batch_size=batch_size,
-        sampler=sampler,
+        batch_sampler=batches,
         num_workers=workers,
         collate_fn=collate,
         pin_memory=torch.cuda.is_available(),
-        drop_last=drop_last,
         worker_init_fn=_use_one_thread,
         multiprocessing_context=_start_method() if workers else None,
         generator=torch.Generator(),  # else every epoch would draw from the training's random state
