@@ -73,6 +73,111 @@ def _kinetics(
     )
 
 
+def gym99(
+    split: Literal["train", "val"],
+    source: Literal["frames", "flow"] = "frames",
+    *,
+    num_classes: int = 99,
+    root: PathLike = Path("data/gym"),
+) -> VideoList:
+    """Return the 99 element classes of FineGym; frame images and flow share the lists.
+
+    Source: FineGym: A Hierarchical Video Dataset for Fine-grained Action Understanding,
+    arXiv:2004.06704.
+    """
+    root = Path(root)
+    return VideoList(
+        root=root / "rawframes",
+        annotations=root / f"annotations/gym99_{split}_list_rawframes.txt",
+        num_classes=num_classes,
+        kind=source,
+        split=split,
+    )
+
+
+def jester(split: Literal["train", "val"], *, root: PathLike = Path("data/jester")) -> VideoList:
+    """Return Jester, hand gestures as frame images of height 100.
+
+    A left-right flip exchanges "swiping left" and "swiping right", and "sliding two fingers" to the
+    left and to the right. Source: The Jester Dataset, ICCV Workshops 2019.
+    """
+    root = Path(root)
+    return VideoList(
+        root=root / "rawframes",
+        annotations=root / f"jester_{split}_list_rawframes.txt",
+        num_classes=27,
+        kind="frames",
+        template="{:05d}.jpg",
+        flip_pairs=((0, 1), (6, 7)),
+        split=split,
+    )
+
+
+def something_v1(
+    split: Literal["train", "val"], *, root: PathLike = Path("data/sthv1")
+) -> VideoList:
+    """Return Something-Something V1 as frame images of height 100.
+
+    A left-right flip exchanges three pairs of the classes that tell left from right, such as
+    "pulling something from left to right". Source: The "something something" video database,
+    arXiv:1706.04261.
+    """
+    root = Path(root)
+    return VideoList(
+        root=root / "rawframes",
+        annotations=root / f"sthv1_{split}_list_rawframes.txt",
+        num_classes=174,
+        kind="frames",
+        template="{:05d}.jpg",
+        flip_pairs=((2, 4), (30, 41), (52, 66)),
+        split=split,
+    )
+
+
+def hmdb51(
+    split: Literal["train", "val"],
+    number: Literal[1, 2, 3] = 1,
+    *,
+    root: PathLike = Path("data/hmdb51"),
+) -> VideoList:
+    """Return one of the three splits of HMDB51, as frame images, else as videos.
+
+    Source: HMDB: A Large Video Database for Human Motion Recognition, ICCV 2011.
+    """
+    return _three_splits("hmdb51", 51, split, number, Path(root))
+
+
+def ucf101(
+    split: Literal["train", "val"],
+    number: Literal[1, 2, 3] = 1,
+    *,
+    root: PathLike = Path("data/ucf101"),
+) -> VideoList:
+    """Return one of the three splits of UCF101, as frame images, else as videos.
+
+    Source: UCF101: A Dataset of 101 Human Actions Classes From Videos in The Wild, arXiv:1212.0402.
+    """
+    return _three_splits("ucf101", 101, split, number, Path(root))
+
+
+def _three_splits(name: str, num_classes: int, split: Split, number: int, root: Path) -> VideoList:
+    lists = root / f"{name}_{split}_split_{number}"
+    videos = VideoList(
+        root=root / "videos",
+        annotations=lists.with_name(f"{lists.name}_videos.txt"),
+        num_classes=num_classes,
+        split=split,
+    )
+    return VideoList(
+        root=root / "rawframes",
+        annotations=lists.with_name(f"{lists.name}_rawframes.txt"),
+        num_classes=num_classes,
+        kind="frames",
+        split=split,
+        alternative=videos,
+    )
+
+
 def folder(root: PathLike, split: Split, kind: Kind = "video", *, split_seed: int = 0) -> VideoList:
     """Return a folder with one sub-folder per class, divided into training and validation.
 

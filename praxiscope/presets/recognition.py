@@ -6,9 +6,9 @@ from praxiscope.recipe import Loader, Sgd
 GPUS = 8  # the published learning rates are for this many
 
 
-def sgd(lr: float, videos_per_gpu: int) -> Sgd:
-    """Return the published optimiser: momentum 0.9, decay 1e-4, gradients clipped to norm 40."""
-    return Sgd(lr=lr, batch=videos_per_gpu * GPUS)
+def sgd(lr: float, videos_per_gpu: int, clip_norm: float = 40.0) -> Sgd:
+    """Return the published optimiser: momentum 0.9, decay 1e-4, gradients clipped to a norm."""
+    return Sgd(lr=lr, batch=videos_per_gpu * GPUS, clip_norm=clip_norm)
 
 
 def loader(videos_per_gpu: int) -> Loader:
@@ -16,9 +16,9 @@ def loader(videos_per_gpu: int) -> Loader:
     return Loader(videos_per_device=videos_per_gpu)
 
 
-def train_crops(short_side: int | None = 256) -> TrainTransform:
-    """Return the published training views: a random resized crop of 224, flipped half the time."""
-    return TrainTransform(short_side=short_side, size=224)
+def train_crops(short_side: int | None = 256, size: int = 224) -> TrainTransform:
+    """Return the published training views: a random resized crop, flipped half the time."""
+    return TrainTransform(short_side=short_side, size=size)
 
 
 def val_view(short_side: int | None = 256, size: int = 224) -> Views:
@@ -26,6 +26,11 @@ def val_view(short_side: int | None = 256, size: int = 224) -> Views:
     return Views(clips=1, crops=1, size=size, short_side=short_side, clip_starts="0.x")
 
 
-def views_10x3(short_side: int | None = 256) -> Views:
-    """Return the published test views: 10 clips x 3 crops of 256."""
-    return Views(clips=10, crops=3, size=256, short_side=short_side, clip_starts="0.x")
+def views_10x3(short_side: int | None = 256, size: int = 256) -> Views:
+    """Return the published test views: 10 clips x 3 crops."""
+    return Views(clips=10, crops=3, size=size, short_side=short_side, clip_starts="0.x")
+
+
+def views_10x1() -> Views:
+    """Return the test views of the published GYM99 flow run: 10 clips x the centre crop of 256."""
+    return Views(clips=10, crops=1, size=256, clip_starts="0.x")

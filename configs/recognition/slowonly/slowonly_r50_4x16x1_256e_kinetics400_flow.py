@@ -6,8 +6,6 @@ Published: 61.79 top-1, 83.62 top-5 (short side 320).
 Protocol:  10 clips x 3 crops of 256, softmax averaged.
 Cost:      8450 MiB per GPU in training.
 Paper:     SlowFast Networks for Video Recognition, arXiv:1812.03982.
-
-The published run starts from ImageNet weights; this recipe still starts from scratch.
 """
 
 from praxiscope.data.catalog import kinetics400
@@ -21,6 +19,7 @@ def recipe() -> Recipe:
     """Return the run."""
     return Recipe(
         model=SlowOnly(depth=50, num_classes=400, channels=2),
+        start="imagenet",
         clip=Clip(frames=4, stride=16),
         train=kinetics400("train", "flow"),
         val=kinetics400("val", "flow"),

@@ -7,7 +7,6 @@ Protocol:  10 clips x 3 crops of 256, softmax averaged.
 Cost:      8455 MiB per GPU in training.
 Paper:     SlowFast Networks for Video Recognition, arXiv:1812.03982.
 
-The published run starts from ImageNet weights; this recipe still starts from scratch.
 The documents call it slowonly_r50_8x8x1_196e_kinetics400_flow: the file says 256e, the run has
 196 epochs.
 """
@@ -23,6 +22,7 @@ def recipe() -> Recipe:
     """Return the run."""
     return Recipe(
         model=SlowOnly(depth=50, num_classes=400, channels=2),
+        start="imagenet",
         clip=Clip(frames=8, stride=8),
         train=kinetics400("train", "flow"),
         val=kinetics400("val", "flow"),

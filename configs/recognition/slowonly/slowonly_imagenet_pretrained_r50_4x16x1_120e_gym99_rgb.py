@@ -1,0 +1,36 @@
+"""SlowOnly R50, 4 frames every 16, GYM99, 120 epochs from ImageNet weights.
+
+Run:       python tools/train.py
+               configs/recognition/slowonly/slowonly_imagenet_pretrained_r50_4x16x1_120e_gym99_rgb.py
+Published: 79.3 top-1, 70.2 mean class accuracy (short-side 256).
+Protocol:  10 clips x 3 crops of 256, softmax averaged.
+Cost:      not published.
+Paper:     SlowFast Networks for Video Recognition, arXiv:1812.03982.
+
+The published config does not set the number of classes, so the head has 400 outputs, of which
+the last 301 never occur. Row 23 of the model zoo is the sum of the scores of this and of the flow
+run: tools/analysis/report_accuracy.py.
+"""
+
+from praxiscope.data.catalog import gym99
+from praxiscope.data.sampling import Clip
+from praxiscope.models.slowonly import SlowOnly
+from praxiscope.presets.recognition import loader, sgd, train_crops, val_view, views_10x3
+from praxiscope.recipe import Recipe, Step
+
+
+def recipe() -> Recipe:
+    """Return the run."""
+    return Recipe(
+        model=SlowOnly(depth=50, num_classes=400),
+        start="imagenet",
+        clip=Clip(frames=4, stride=16),
+        train=gym99("train", "frames", num_classes=400),
+        val=gym99("val", "frames", num_classes=400),
+        train_transform=train_crops(),
+        val_views=val_view(),
+        test_views=views_10x3(),
+        optim=sgd(lr=0.03, videos_per_gpu=24),
+        schedule=Step(epochs=120, milestones=(90, 110)),
+        loader=loader(videos_per_gpu=24),
+    )
