@@ -13,6 +13,7 @@ import io
 import math
 import pickle
 import re
+import warnings
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, Final
@@ -22,6 +23,7 @@ import torch
 from torch import Tensor
 
 from praxiscope.zoo.inert import Inert, placeholder_type
+from praxiscope.zoo.nested import storage_within
 from praxiscope.zoo.opcodes import check_opcodes
 
 
@@ -173,6 +175,21 @@ def _tensor_with_dtype(*args: object) -> _TensorView:
     return _TensorView(storage, offset, size, stride, dtype)
 
 
+def _storage_from_bytes(raw: object) -> Storage:
+    if not isinstance(raw, bytes):
+        raise ValueError("a tensor's storage is not made of bytes")
+    name, elements, data = storage_within(raw)
+    dtype = _STORAGES.get(name)
+    if dtype is None or len(data) != elements * dtype.itemsize:
+        raise ValueError("a tensor's storage is not as long as declared")
+    if not elements:
+        return Storage(torch.empty(0, dtype=torch.uint8), dtype)
+    with warnings.catch_warnings():  # of memory that must not be written to, and is not
+        warnings.simplefilter("ignore")
+        # Without a copy: a pickle may name the same bytes again and again.
+        return Storage(torch.frombuffer(data, dtype=torch.uint8), dtype)
+
+
 def _empty_bytes() -> bytes:
     return b""  # which protocol 2 writes as a call of bytes without arguments
 
@@ -211,6 +228,7 @@ _MEANINGS: Final[Mapping[tuple[str, str], object]] = MappingProxyType(
        for dtype in vars(torch).values() if isinstance(dtype, torch.dtype)}
     | {("torch._utils", name): _Function(lambda *args: _TensorView(*args[:4]))
        for name in ("_rebuild_tensor", "_rebuild_tensor_v2")}
+    | {("torch.storage", "_load_from_bytes"): _Function(_storage_from_bytes)}
     | {("torch._utils", "_rebuild_tensor_v3"): _Function(_tensor_with_dtype)}
     | {("torch._utils", name): _Function(_parameter)
        for name in ("_rebuild_parameter", "_rebuild_parameter_with_state")}
