@@ -168,6 +168,12 @@ def _predict_options(parser: argparse.ArgumentParser) -> None:
     add("--out", type=Path, help="write all scores as JSON")
     add("--render", type=Path, metavar="MP4", help="write annotated copies: a file, or a folder")
     add("--device", help="cpu, cuda, cuda:1 ... (default: a GPU if there is one)")
+    add(
+        "--flow-method",
+        default="tvl1",
+        choices=("tvl1", "farneback", "dis"),
+        help="how a model of optical flow gets it from a video (default: tvl1, as published; slow)",
+    )
     add("--cfg-options", nargs="+", action="extend", default=[], metavar="FIELD=VALUE")
 
 

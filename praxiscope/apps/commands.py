@@ -130,6 +130,7 @@ def predict(args: argparse.Namespace) -> int:
         labels=args.labels,
         overrides=args.cfg_options,
         device=args.device,
+        flow_method=args.flow_method,
     )
     console, errors = Console(), Console(stderr=True)
     found, failed = [], 0

@@ -7,13 +7,16 @@ import glob
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import torch
 
 from praxiscope.data.batch import collate
+from praxiscope.data.flow import flow_method as find_flow_method
+from praxiscope.data.flow import open_flow
 from praxiscope.data.lists import Kind, Record, VideoList, class_names
-from praxiscope.data.recognition import RecognitionDataset
+from praxiscope.data.recognition import RecognitionDataset, open_record
 from praxiscope.errors import DataError, PraxiscopeError
 from praxiscope.models.recognizer import Recognizer, score_views
 from praxiscope.recipe import Recipe, load_recipe
@@ -53,6 +56,7 @@ class Predictor:
     recipe: Recipe
     class_names: tuple[str, ...]
     checkpoint: Path
+    flow_method: str = "tvl1"  # how a model of flow gets it from a video file
 
     def __call__(self, video: str | Path) -> Prediction:
         """Return the probabilities of one video, averaged over the recipe's test views.
@@ -62,18 +66,19 @@ class Predictor:
         """
         path, recipe = Path(video), self.recipe
         flow = recipe.model.channels == 2
-        if flow and not path.is_dir():
-            raise DataError(
-                f"{path}: this model sees optical flow; expected a folder of flow images "
-                "(x_00001.jpg, y_00001.jpg ...)."
-            )
-        kind: Kind = "flow" if flow else "frames" if path.is_dir() else "video"
+        kind: Kind = "video" if not path.is_dir() else "flow" if flow else "frames"
+        computed = partial(open_flow, method=self.flow_method)
         videos = VideoList(root=Path(), num_classes=recipe.model.num_classes, kind=kind)
         threads = torch.get_num_threads()
         records = [Record(str(path), ())]
         try:
             dataset = RecognitionDataset(
-                videos, recipe.clip, recipe.test_views, threads=threads, records=records
+                videos,
+                recipe.clip,
+                recipe.test_views,
+                threads=threads,
+                records=records,
+                open_source=computed if flow else open_record,
             )
             batch = collate([dataset.load(ItemKey(epoch=0, index=0))])
         except DataError as error:  # "., item 0: " is the list's way to name it
@@ -95,6 +100,7 @@ def load_predictor(
     labels: str | Path | None = None,
     overrides: Sequence[str] = (),
     device: str | None = None,
+    flow_method: str = "tvl1",
 ) -> Predictor:
     """Return a recipe's model with weights and class names, ready for any number of videos.
 
@@ -106,17 +112,40 @@ def load_predictor(
             recipe's list, or the published ones.
         overrides: ``field=value``, as ``test_views.clips=1``.
         device: As in torch; None takes a GPU if there is one.
+        flow_method: How a model of optical flow gets it from a video file: "tvl1", as published and
+            slow, "farneback" or "dis".
     """
     recipe = load_recipe(model, overrides)
+    chosen = find_device(device)
+    find_flow_method(flow_method)  # a misspelt one is found before anything is downloaded
     file = find_checkpoint(checkpoint or PUBLISHED, model)
     network = recipe.model.build()
     report = load_checkpoint(network, file)
-    network.eval().to(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    network.eval().to(chosen)
     names = _class_names(recipe, labels, report.class_names)
     if names is None and checkpoint is None:
         names = _published_names(model, recipe.model.num_classes)
     names = names or tuple(f"class {number}" for number in range(recipe.model.num_classes))
-    return Predictor(network, recipe, names, file)
+    return Predictor(network, recipe, names, file, flow_method)
+
+
+def find_device(name: str | None = None) -> torch.device:
+    """Return a device by torch's name; without one a GPU, if there is any, or the CPU.
+
+    Raises:
+        PraxiscopeError: There is no such device on this machine.
+    """
+    if name is None:
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        gpus = torch.cuda.device_count()
+        raise PraxiscopeError(
+            f"there is no device '{name}' on this machine, which has cpu and {gpus} CUDA devices."
+        ) from error
+    return device
 
 
 def predict(
@@ -127,14 +156,22 @@ def predict(
     labels: str | Path | None = None,
     overrides: Sequence[str] = (),
     device: str | None = None,
+    flow_method: str = "tvl1",
 ) -> Prediction:
     """Return what one video shows. See :func:`load_predictor` for the arguments.
 
     Raises:
         PraxiscopeError: The recipe, checkpoint or video cannot be used; the message says why.
     """
-    settings = {"labels": labels, "overrides": overrides, "device": device}
-    return load_predictor(model, checkpoint, **settings)(video)  # type: ignore[arg-type]
+    predictor = load_predictor(
+        model,
+        checkpoint,
+        labels=labels,
+        overrides=overrides,
+        device=device,
+        flow_method=flow_method,
+    )
+    return predictor(video)
 
 
 def find_videos(inputs: Sequence[str | Path]) -> list[Path]:

@@ -64,6 +64,12 @@ class FrameFolder:
         count = 0
         while num_frames is None and present.issuperset(self._names(count)):
             count += 1
+        lacking = [name for name in self._names(count) if name not in present]
+        if num_frames is None and len(lacking) < len(self._names(count)):  # one part of two
+            raise DataError(
+                f"{path} lacks {lacking[0]}: expected two images for every optical flow, x and y; "
+                "write them again."
+            )
         self._num_frames = count if num_frames is None else num_frames
         if self._num_frames < 1:
             wanted = " and ".join(self._names(0))
@@ -159,6 +165,29 @@ class FrameFolder:
         return np.stack([x, y], axis=-1)
 
 
+class StillImage:
+    """An image file as a video of one frame, which every clip repeats.
+
+    A :class:`praxiscope.types.FrameSource`. Raises :class:`DataError` if it cannot be read.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._picture = _read_image(path, cv2.IMREAD_COLOR_RGB)
+        self.num_frames = 1
+        self.height, self.width = self._picture.shape[:2]
+
+    def frames_at(
+        self, indices: Sequence[int] | Indices, each: Callable[[Frame], Frame] | None = None
+    ) -> Frames:
+        """Return the image (N, H, W, 3) once for every 0 in ``indices``."""
+        pictures = [(0, self._picture)]
+        return gather(indices, each, lambda _: pictures, self.path, 1, self._picture.shape)
+
+    def close(self) -> None:
+        """Do nothing: no file stays open."""
+
+
 def gather(
     indices: Sequence[int] | Indices,
     each: Callable[[Frame], Frame] | None,
@@ -200,7 +229,10 @@ def _read_image(path: Path, flags: int) -> Frame:
             f"{path} cannot be read ({error.strerror}): expected a frame image; "
             "check the folder and the number of frames that the list gives."
         ) from error
-    image = cv2.imdecode(data, flags) if data.size else None
+    try:
+        image = cv2.imdecode(data, flags) if data.size else None
+    except cv2.error:  # more pixels than it allows
+        image = None
     if image is None:
         raise DataError(
             f"{path} is damaged or no image: expected a jpg or png frame; write the frames again."

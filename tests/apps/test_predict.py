@@ -11,13 +11,21 @@ from typing import Any
 
 import cv2
 import pytest
+import torch
 
 import praxiscope
 from praxiscope.apps import predict as app
 from praxiscope.apps.predict import find_videos
+from praxiscope.data.flow import FlowVideo
 from praxiscope.data.synthetic import MotionDataset
 from praxiscope.data.video import open_video
-from praxiscope.errors import CheckpointError, DataError, RecipeError, VideoError
+from praxiscope.errors import (
+    CheckpointError,
+    DataError,
+    PraxiscopeError,
+    RecipeError,
+    VideoError,
+)
 from praxiscope.recipe import find_recipe
 from praxiscope.zoo import create
 from praxiscope.zoo.cards import card
@@ -87,11 +95,45 @@ def test_a_file_that_is_no_video_is_named(
         praxiscope.predict(path, NAME, weights)
 
 
-def test_a_model_of_flow_says_that_it_needs_flow(video: Path, tmp_path: Path) -> None:
-    flow = "slowonly_r50_4x16x1_256e_kinetics400_flow"
-    save_weights(praxiscope.create_model(flow), tmp_path / "w.pth")
-    with pytest.raises(DataError, match="this model sees optical flow"):
-        praxiscope.predict(video, flow, tmp_path / "w.pth")
+FLOW = "slowonly_r50_4x16x1_256e_kinetics400_flow"
+
+
+@pytest.fixture(scope="module")
+def flow_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("flow_weights") / "w.pth"
+    save_weights(praxiscope.create_model(FLOW), path)
+    return path
+
+
+@pytest.mark.parametrize("method", ["dis", "farneback"])
+def test_a_model_of_flow_computes_it_from_a_video_as_extraction_stores_it(
+    flow_weights: Path, video: Path, tmp_path: Path, method: str
+) -> None:
+    computed = FlowVideo(open_video(video), video, method=method)
+    for number in range(computed.num_frames):
+        flow = computed.frames_at([number])[0]
+        for part, name in enumerate(("flow_x", "flow_y")):
+            cv2.imwrite(str(tmp_path / f"{name}_{number + 1:05d}.jpg"), flow[..., part])
+    predictor = app.load_predictor(FLOW, flow_weights, overrides=FAST, flow_method=method)
+    seen: list[torch.Tensor] = []
+    predictor.model.register_forward_pre_hook(lambda _, inputs: seen.append(*inputs))
+    found = predictor(video)
+    assert sum(found.scores.values()) == pytest.approx(1, abs=1e-5)
+    predictor(tmp_path)
+    of_video, of_images = (clips.float() for clips in seen)
+    assert of_video.shape == (1, 2, 4, 64, 64) and of_video.std() > 1
+    assert (of_video - of_images).abs().mean() < 1  # grey levels, the error of jpeg
+
+
+def test_a_method_of_flow_that_does_not_exist_is_found_first(video: Path) -> None:
+    with pytest.raises(RecipeError, match="no flow method 'diss'. Did you mean 'dis'"):
+        praxiscope.predict(video, FLOW, "nothing.pth", flow_method="diss")
+
+
+def test_a_device_that_does_not_exist_is_named(weights: Path, video: Path) -> None:
+    for device in ("cuda:77", "abacus"):
+        with pytest.raises(PraxiscopeError, match=f"there is no device '{device}'"):
+            praxiscope.predict(video, NAME, weights, device=device)
 
 
 def test_videos_are_found_once_each(motions: MotionDataset) -> None:

@@ -98,10 +98,24 @@ def test_flow_is_the_x_image_before_the_y_image(
     assert frames.frames_at([]).shape == (0, 32, 48, 2)
 
 
-def test_flow_that_lacks_a_y_image_ends_there(tmp_path: Path) -> None:
+@pytest.mark.parametrize("lacking", ["y_00001.jpg", "y_00004.jpg", "x_00004.jpg", "y_00005.jpg"])
+def test_flow_that_lacks_an_image_names_the_folder_and_the_image(
+    lacking: str, tmp_path: Path
+) -> None:
     write_flow(tmp_path, "x", "y", 5)
-    (tmp_path / "y_00004.jpg").unlink()
-    assert open_frames(tmp_path, flow=True).num_frames == 3
+    (tmp_path / lacking).unlink()
+    with pytest.raises(DataError, match=f"^{tmp_path} lacks {lacking}: expected two images"):
+        open_frames(tmp_path, flow=True)
+
+
+def test_flow_whose_y_images_end_early_names_the_first_that_is_missing(tmp_path: Path) -> None:
+    write_flow(tmp_path, "flow_x", "flow_y", 5)
+    for number in (3, 4, 5):
+        (tmp_path / f"flow_y_{number:05d}.jpg").unlink()
+    with pytest.raises(DataError, match="lacks flow_y_00003.jpg"):
+        open_frames(tmp_path, flow=True)
+    with pytest.raises(DataError, match=r"flow_y_00003.jpg cannot be read"):
+        open_frames(tmp_path, flow=True, num_frames=5).frames_at([4, 2])
 
 
 def test_flow_parts_of_two_sizes_are_refused(tmp_path: Path) -> None:
