@@ -187,8 +187,12 @@ def _tool_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _zoo_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("action", nargs="?", default="list", choices=("list", "show", "download"))
-    parser.add_argument("name", nargs="?", default="*", help="a model's name; for list a pattern")
+    parser.add_argument(
+        "words",
+        nargs="*",
+        metavar="ACTION NAME",
+        help="list [PATTERN ...], show NAME, or download NAME; a pattern alone is listed",
+    )
 
 
 def _train(args: argparse.Namespace) -> int:
@@ -229,7 +233,7 @@ def _tool(args: argparse.Namespace) -> int:
 
 
 def _zoo(args: argparse.Namespace) -> int:
-    from praxiscope.apps.commands import zoo
+    from praxiscope.apps.zoo import zoo
 
     return zoo(args)
 

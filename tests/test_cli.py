@@ -17,6 +17,7 @@ from praxiscope import cli
 from praxiscope.cli import main
 from praxiscope.data.synthetic import MotionDataset
 from praxiscope.data.video import open_video
+from praxiscope.zoo.cards import cards
 from praxiscope.zoo.weights import save_weights
 from tests.parity import made_up
 from tests.tiny import tiny_recipe
@@ -176,8 +177,17 @@ def test_the_zoo_lists_and_shows_published_models(capsys: pytest.CaptureFixture[
     assert main(["zoo", "list", "slowfast_r50*"]) == 0
     listed = capsys.readouterr().out
     assert "slowfast_r50_8x8x1_256e_kinetics400_rgb" in listed and "76.94" in listed
+    assert main(["zoo", "slowfast_r50*"]) == 0
+    assert capsys.readouterr().out == listed
     assert main(["zoo", "show", "slowonly_r50_4x16x1_256e_kinetics400_rgb"]) == 0
-    assert "73.02" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    for part in ("top1: 73.02", "parameters: 32454096", "gmacs_per_view: 27.2596", "10x3x4x256"):
+        assert part in shown
+    assert "slowonly_r50_4x16x1_256e_kinetics400_rgb_20200704-a69556c6.pth" in shown
+    assert "another checkpoint: slowonly_r50_256p_4x16x1_256e_kinetics400_rgb_20200820" in shown
+    assert main(["zoo"]) == 0
+    listed = capsys.readouterr().out
+    assert all(one.name in listed for one in cards())
 
 
 MISTAKES = {
@@ -251,6 +261,10 @@ MISTAKES = {
         ".",
     ),
     "an unknown model": (["zoo", "show", "slowfst_r50"], "slowfst_r50"),
+    "an unknown zoo action": (["zoo", "shwo"], "Did you mean 'show'?"),
+    "a pattern without matches": (["zoo", "x3d*"], "no published model matches 'x3d*'"),
+    "no name to show": (["zoo", "show"], "takes one name, not 0"),
+    "a row without weights": (["zoo", "download", "1: 1 Fusion"], "has no weights of its own"),
 }
 
 

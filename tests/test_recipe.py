@@ -21,8 +21,9 @@ def test_every_published_recipe_fits_together(path: Path) -> None:
     assert "Published:" in recipe_docstring and "arXiv" in recipe_docstring
 
 
-def test_every_card_has_its_recipe() -> None:
-    assert {Path(card.config_path).name for card in cards()} == {path.name for path in RECIPES}
+def test_every_published_recipe_has_a_card() -> None:
+    with_mini_kinetics = {path for path in RECIPES if path.parent.name == "omnisource"}
+    assert set(RECIPES) - with_mini_kinetics <= {card.recipe for card in cards()}
 
 
 @pytest.mark.parametrize("name", [SLOWONLY, f"{SLOWONLY}.py", PATH, configs_folder().parent / PATH])

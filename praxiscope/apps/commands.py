@@ -2,7 +2,6 @@
 
 import argparse
 import json
-from dataclasses import asdict
 from pathlib import Path
 
 from rich.console import Console
@@ -166,34 +165,6 @@ def predict(args: argparse.Namespace) -> int:
     if failed:
         errors.print(f"{failed} of {len(videos)} videos could not be used.", highlight=False)
     return 2 if failed else 0
-
-
-def zoo(args: argparse.Namespace) -> int:
-    """List, show or download published models."""
-    from praxiscope.zoo.cards import card, cards
-    from praxiscope.zoo.download import fetch_checkpoint
-
-    console = Console()
-    if args.action == "show":
-        for field, value in asdict(card(args.name)).items():
-            if value is not None:
-                console.print(f"{field}: {value}", soft_wrap=True, highlight=False, markup=False)
-        return 0
-    if args.action == "download":
-        print(fetch_checkpoint(card(args.name).checkpoint_url))
-        return 0
-    rows = cards(args.name)
-    if not rows:
-        raise PraxiscopeError(f"no published model matches '{args.name}'; 'zoo list' shows all.")
-    recipe = ""
-    for one in sorted(rows, key=lambda row: row.config):
-        if one.config != recipe:
-            recipe = one.config
-            console.print(recipe, style="bold", soft_wrap=True, highlight=False)
-        figures = f"top-1 {one.top1:.2f}  top-5 {one.top5:.2f}" if one.top1 and one.top5 else ""
-        line = f"    {figures}  {one.resolution or '':14}  {one.name}"
-        console.print(line, soft_wrap=True, highlight=False)
-    return 0
 
 
 def _copies(target: Path, videos: list[Path]) -> dict[Path, Path]:

@@ -1,16 +1,19 @@
 """The published models: one card per row of the model zoo, and where their class names are.
 
-The facts live in ``cards.csv`` beside this file. To add a model, add its line.
+The facts live in ``cards.csv`` beside this file. To add a model, add its line. A blank is None.
 """
 
 import csv
+from collections.abc import Callable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from importlib.resources import files
 from pathlib import Path, PurePosixPath
+from typing import Any
 from urllib.parse import urlsplit
 
-from praxiscope.errors import DataError, RecipeError, did_you_mean
+from praxiscope.errors import CheckpointError, DataError, RecipeError, did_you_mean
+from praxiscope.recipe import configs_folder
 from praxiscope.zoo.download import fetch_checkpoint
 
 # Named in the published SlowOnly and SlowFast documents; the other datasets have no such file.
@@ -23,35 +26,64 @@ KINETICS400_CLASSES = (
 class Card:
     """One published row: a checkpoint, the recipe it belongs to, and what was reported for it.
 
-    Source: the model-zoo documents of SlowOnly and SlowFast; where a row has a blank or an x, None.
+    Source: the model-zoo documents of SlowOnly, SlowFast and spatio-temporal detection; where a row
+    has a blank or an x, None. Parameters, multiply-adds and views are those of the recipe here.
     """
 
     row: int  # its place among all published rows, from 1
     table: str  # the heading it stands under
     published_as: str  # the config name as printed, which may differ from the recipe's
-    config_path: str  # the recipe, from the root of the project
+    config_path: str | None  # the recipe, from the root of the project; None where a row has none
     resolution: str | None  # of the training videos
+    frame_sampling: str | None  # frames x stride (x clips), where the row says so
     gpus: str | None  # GPUs x videos on each
-    backbone: str
+    backbone: str | None
+    method: str | None  # what sets the row apart from its neighbours in the table
     pretrain: str | None
     protocol: str | None  # views in testing, where the row says so
     top1: float | None  # percent
     top5: float | None  # percent
+    mean_class_accuracy: float | None  # percent
+    mean_ap: float | None  # percent, of detections at an overlap of 0.5
     gpu_mem_mib: int | None  # per GPU, in training
     videos_per_second: str | None  # as printed: a rate, and the views it was measured with
-    checkpoint_url: str
+    parameters: int | None
+    gmacs_per_view: float | None  # 1e9 multiply-adds of one view in testing
+    views: str | None  # in testing: clips x crops x frames x pixels
+    checkpoint_url: str | None  # None for a row that joins the scores of others
     log_url: str | None
     json_url: str | None
 
     @property
     def name(self) -> str:
         """The checkpoint's file name without its ending; a few rows share a checkpoint."""
+        if self.checkpoint_url is None:
+            return self.published_as
         return PurePosixPath(urlsplit(self.checkpoint_url).path).stem
 
     @property
     def config(self) -> str:
-        """The recipe's name."""
-        return PurePosixPath(self.config_path).stem
+        """The recipe's name, or what is printed in the place of one."""
+        return PurePosixPath(self.config_path).stem if self.config_path else self.published_as
+
+    @property
+    def recipe(self) -> Path | None:
+        """The recipe's file; None if it is not built yet, or the row has none."""
+        if self.config_path is None:
+            return None
+        path = configs_folder() / PurePosixPath(self.config_path).relative_to("configs")
+        return path if path.is_file() else None
+
+    @property
+    def accuracies(self) -> dict[str, float]:
+        """What was reported, in percent, by its short name."""
+        named = {
+            "top-1": self.top1,
+            "top-5": self.top5,
+            "mean class": self.mean_class_accuracy,
+            "mAP": self.mean_ap,
+        }
+        return {name: value for name, value in named.items() if value is not None}
 
 
 def cards(pattern: str = "*") -> list[Card]:
@@ -64,7 +96,8 @@ def cards(pattern: str = "*") -> list[Card]:
 
 def list_models(pattern: str = "*") -> list[str]:
     """Return the names of the recipes with published weights that match ``pattern``, sorted."""
-    return sorted({card.config for card in _all() if fnmatchcase(card.config, pattern)})
+    known = {card.config for card in _all() if card.recipe}
+    return sorted(name for name in known if fnmatchcase(name, pattern))
 
 
 def card(name: str | Path) -> Card:
@@ -87,6 +120,20 @@ def card(name: str | Path) -> Card:
             "`praxiscope zoo` lists them."
         )
     return max(found, key=lambda one: one.top1 or 0.0)
+
+
+def fetch_published(card: Card, cache: Path | None = None) -> Path:
+    """Return the local file of a card's checkpoint, downloaded once and checked.
+
+    Raises:
+        CheckpointError: The row has no weights of its own, or they cannot be downloaded.
+    """
+    if card.checkpoint_url is None:
+        raise CheckpointError(
+            f"'{card.name}' ({card.table}) has no weights of its own: it joins the scores of "
+            "other rows of its table. tools/analysis/report_accuracy.py does that."
+        )
+    return fetch_checkpoint(card.checkpoint_url, cache)
 
 
 def class_names(card: Card, cache: Path | None = None) -> tuple[str, ...] | None:
@@ -140,21 +187,31 @@ def _all() -> list[Card]:
 
 
 def _card(row: dict[str, str]) -> Card:
+    def read(name: str, kind: Callable[[str], Any] = str) -> Any:
+        return kind(row[name]) if row[name] else None
+
     return Card(
         row=int(row["row"]),
         table=row["table"],
         published_as=row["published_as"],
-        config_path=row["config_path"],
-        resolution=row["resolution"] or None,
-        gpus=row["gpus"] or None,
-        backbone=row["backbone"],
-        pretrain=row["pretrain"] or None,
-        protocol=row["protocol"] or None,
-        top1=float(row["top1"]) if row["top1"] else None,
-        top5=float(row["top5"]) if row["top5"] else None,
-        gpu_mem_mib=int(row["gpu_mem_mib"]) if row["gpu_mem_mib"] else None,
-        videos_per_second=row["videos_per_second"] or None,
-        checkpoint_url=row["checkpoint_url"],
-        log_url=row["log_url"] or None,
-        json_url=row["json_url"] or None,
+        config_path=read("config_path"),
+        resolution=read("resolution"),
+        frame_sampling=read("frame_sampling"),
+        gpus=read("gpus"),
+        backbone=read("backbone"),
+        method=read("method"),
+        pretrain=read("pretrain"),
+        protocol=read("protocol"),
+        top1=read("top1", float),
+        top5=read("top5", float),
+        mean_class_accuracy=read("mean_class_accuracy", float),
+        mean_ap=read("mean_ap", float),
+        gpu_mem_mib=read("gpu_mem_mib", int),
+        videos_per_second=read("videos_per_second"),
+        parameters=read("parameters", int),
+        gmacs_per_view=read("gmacs_per_view", float),
+        views=read("views"),
+        checkpoint_url=read("checkpoint_url"),
+        log_url=read("log_url"),
+        json_url=read("json_url"),
     )

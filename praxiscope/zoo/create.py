@@ -6,8 +6,7 @@ from pathlib import Path
 from praxiscope.errors import CheckpointError, did_you_mean
 from praxiscope.models.recognizer import Recognizer
 from praxiscope.recipe import load_recipe
-from praxiscope.zoo.cards import card, cards
-from praxiscope.zoo.download import fetch_checkpoint
+from praxiscope.zoo.cards import card, cards, fetch_published
 from praxiscope.zoo.weights import load_checkpoint
 
 PUBLISHED = "published"
@@ -52,10 +51,10 @@ def find_checkpoint(checkpoint: str | Path, recipe_name: str | Path) -> Path:
     if path.exists():
         return path
     if str(checkpoint) == PUBLISHED:
-        return fetch_checkpoint(card(recipe_name).checkpoint_url)
+        return fetch_published(card(recipe_name))
     published = {one.name: one for one in cards()}
     if str(checkpoint) in published:
-        return fetch_checkpoint(published[str(checkpoint)].checkpoint_url)
+        return fetch_published(published[str(checkpoint)])
     raise CheckpointError(
         f"there is no checkpoint {checkpoint}.{did_you_mean(str(checkpoint), published)} "
         f"Give a file, the name of a published checkpoint, or '{PUBLISHED}'."

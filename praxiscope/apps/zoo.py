@@ -1,0 +1,84 @@
+"""``praxiscope zoo``: the published models on the command line."""
+
+import argparse
+from collections.abc import Callable
+from dataclasses import asdict
+from itertools import groupby
+
+from rich.console import Console
+
+from praxiscope.errors import PraxiscopeError, did_you_mean
+from praxiscope.zoo.cards import Card, card, cards, fetch_published
+
+
+def zoo(args: argparse.Namespace) -> int:
+    """Do what the words say; words that begin with no action are patterns to list."""
+    action, *names = args.words or ["list"]
+    if action not in _ACTIONS:
+        action, names = "list", [action, *names]
+    return _ACTIONS[action](names)
+
+
+def _list(patterns: list[str]) -> int:
+    console = Console(soft_wrap=True, highlight=False, markup=False)
+    found = {one.row: one for pattern in patterns or ["*"] for one in cards(pattern)}
+    for pattern in patterns:
+        if not cards(pattern):
+            raise PraxiscopeError(
+                f"no published model matches '{pattern}'.{did_you_mean(pattern, _ACTIONS)} "
+                "'praxiscope zoo list' shows all."
+            )
+    by_recipe = sorted(found.values(), key=lambda one: (one.mean_ap is not None, one.config))
+    for config, rows in groupby(by_recipe, key=lambda one: one.config):
+        same = list(rows)
+        console.print(f"{config}  {_cost(same[0])}", style="bold")
+        for one in same:
+            figures = "  ".join(f"{name} {value:.2f}" for name, value in one.accuracies.items())
+            console.print(f"    {figures:24}  {one.resolution or '':14}  {one.name}")
+    return 0
+
+
+def _show(names: list[str]) -> int:
+    console = Console(soft_wrap=True, highlight=False, markup=False)
+    one = card(_only(names, "show"))
+    for field, value in asdict(one).items():
+        if value is not None:
+            console.print(f"{field}: {value}")
+    console.print(f"recipe: {one.recipe or 'not built yet' if one.config_path else 'none'}")
+    for other in cards(one.config):
+        if other.name != one.name:
+            figures = ", ".join(f"{name} {value:.2f}" for name, value in other.accuracies.items())
+            console.print(f"another checkpoint: {other.name} ({figures})")
+    return 0
+
+
+def _download(names: list[str]) -> int:
+    print(fetch_published(card(_only(names, "download"))))
+    return 0
+
+
+def _only(names: list[str], action: str) -> str:
+    if len(names) != 1:
+        raise PraxiscopeError(
+            f"'praxiscope zoo {action}' takes one name, not {len(names)}: that of a recipe or of a "
+            "checkpoint. 'praxiscope zoo list' shows them."
+        )
+    return names[0]
+
+
+def _cost(one: Card) -> str:
+    """Return what a recipe costs in testing, in a few words."""
+    if not one.recipe or not one.parameters or not one.gmacs_per_view or not one.views:
+        return "(no recipe here yet)" if one.config_path else f"({one.method})"
+    clips, crops, frames, size = one.views.split("x")
+    return (
+        f"{one.parameters / 1e6:.1f} M parameters, {one.gmacs_per_view:.1f} GMACs per view; "
+        f"{clips} clips x {crops} crops, {frames} frames of {size} x {size}"
+    )
+
+
+_ACTIONS: dict[str, Callable[[list[str]], int]] = {
+    "list": _list,
+    "show": _show,
+    "download": _download,
+}
