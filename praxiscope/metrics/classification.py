@@ -55,6 +55,8 @@ def evaluate(
         DataError: a label is outside the classes, or of the wrong kind for a metric.
         PraxiscopeError: the scores are no (N, K) matrix, or hold NaN.
     """
+    check_names(names)
+    scores, labels = _as_array(scores), _as_array(labels)  # once for all of them
     metrics: Mapping[str, Callable[[], dict[str, float]]] = {
         "top_k_accuracy": lambda: {f"top{k}_acc": top_k_accuracy(scores, labels, k) for k in ks},
         "mean_class_accuracy": lambda: {"mean_class_accuracy": mean_class_accuracy(scores, labels)},
@@ -65,7 +67,6 @@ def evaluate(
             "mmit_mean_average_precision": mmit_mean_average_precision(scores, labels)
         },
     }
-    check_names(names)
     return {key: value for name in names for key, value in metrics[name]().items()}
 
 
@@ -141,12 +142,10 @@ def average_precision(scores: Floats, positive: npt.NDArray[np.bool_]) -> float:
     """
     # Not torchmetrics: it squashes scores beyond [0, 1] with a float32 sigmoid, which makes ties.
     assert positive.any(), "average precision is undefined without a positive"
-    order = np.argsort(-scores, kind="stable")
-    falling = scores[order]
-    last_of_step = np.append(falling[1:] != falling[:-1], True)
-    found = np.cumsum(positive[order])[last_of_step]
-    precision = found / (np.flatnonzero(last_of_step) + 1)
-    return float((precision * np.diff(found, prepend=0)).sum() / found[-1])
+    right = np.sort(scores[positive])
+    found = len(right) - np.searchsorted(right, right)  # positives that score as high or higher
+    ranks = len(scores) - np.searchsorted(np.sort(scores), right)  # all that do
+    return float((found / ranks).mean())
 
 
 def _with_classes(scores: Values, labels: Values) -> tuple[Floats, Integers]:
@@ -169,7 +168,7 @@ def _with_classes(scores: Values, labels: Values) -> tuple[Floats, Integers]:
 def _with_many_labels(scores: Values, labels: Values) -> tuple[Floats, npt.NDArray[np.bool_]]:
     """Check scores (N, K) against zeros and ones (N, K)."""
     matrix, truth = _as_matrix(scores), _as_array(labels)
-    if truth.shape != matrix.shape or not np.isin(truth, (0, 1)).all():
+    if truth.shape != matrix.shape or not ((truth == 0) | (truth == 1)).all():
         raise DataError(
             f"Average precision needs labels of zeros and ones in shape {matrix.shape}, but they "
             f"have shape {truth.shape}: for videos with one label ask for top_k_accuracy."
