@@ -4,7 +4,7 @@ Run:       python tools/train.py
                configs/recognition/slowonly/slowonly_imagenet_pretrained_r50_8x8x1_64e_jester_rgb.py
 Published: 97.2 top-1 (height 100).
 Protocol:  10 clips x 3 crops of 256, softmax averaged.
-Cost:      not published.
+Cost:      memory was not published; 54.5 GMACs a view of 8 x 256 x 256.
 Paper:     SlowFast Networks for Video Recognition, arXiv:1812.03982.
 
 The name says 8x8x1; the published config takes a frame every 4. Flips exchange the labels of

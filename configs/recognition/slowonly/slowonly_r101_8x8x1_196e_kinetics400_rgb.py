@@ -4,6 +4,7 @@ Run:       python tools/train.py
                configs/recognition/slowonly/slowonly_r101_8x8x1_196e_kinetics400_rgb.py
 Published: 76.5 top-1, 92.7 top-5 (?).
 Protocol:  10 clips x 3 crops of 256, softmax averaged.
+Cost:      memory was not published; 111.6 GMACs a view of 8 x 256 x 256.
 Paper:     SlowFast Networks for Video Recognition, arXiv:1812.03982.
 """
 

@@ -4,6 +4,7 @@ Run:       python tools/train.py
                configs/recognition/slowonly/slowonly_r50_video_8x8x1_256e_kinetics700_rgb.py
 Published: 65.0 top-1, 86.1 top-5 (short side 256).
 Protocol:  10 clips x 3 crops of 256, softmax averaged.
+Cost:      memory was not published; 54.5 GMACs a view of 8 x 256 x 256.
 Paper:     SlowFast Networks for Video Recognition, arXiv:1812.03982.
 """
 
