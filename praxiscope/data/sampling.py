@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from praxiscope.data.checks import check_choice, check_whole
+from praxiscope.checks import check_choice, check_whole
 from praxiscope.errors import RecipeError
 from praxiscope.types import Indices
 

@@ -15,7 +15,7 @@ from math import log
 import cv2
 import numpy as np
 
-from praxiscope.data.checks import check_choice, check_range, check_whole
+from praxiscope.checks import check_choice, check_range, check_whole
 from praxiscope.data.colour import ColorJitter
 from praxiscope.data.sampling import Convention
 from praxiscope.errors import DataError, RecipeError

@@ -9,7 +9,8 @@ import shutil
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -17,6 +18,7 @@ from typing import Any
 import lightning
 import torch
 from lightning.pytorch.plugins.io import TorchCheckpointIO
+from torch import Tensor
 
 from praxiscope.errors import CheckpointError, PraxiscopeError
 from praxiscope.zoo.checkpoint_file import read_checkpoint_file
@@ -70,7 +72,7 @@ class Checkpoints(lightning.Callback):
     def __init__(self, folder: Path, *, every: int, monitor: str) -> None:
         self.folder, self.every, self.monitor = folder, every, monitor
         self.best_score, self.best_path = float("-inf"), ""
-        self._saved = time.monotonic()
+        self._begun, self._saved = False, time.monotonic()
         self._signal: int | None = None
         self._handlers: dict[int, Any] = {}
 
@@ -86,6 +88,47 @@ class Checkpoints(lightning.Callback):
         name = Path(str(state_dict["best_path"])).name
         ours = re.fullmatch(r"best_\w+_epoch_\d+\.pth", name) and (self.folder / name).is_file()
         self.best_path = str(self.folder / name) if ours else ""
+
+    def on_load_checkpoint(self, trainer: Any, pl_module: Any, checkpoint: dict[str, Any]) -> None:
+        """Refuse what Lightning and torch would take up unseen, and stumble over in the first step.
+
+        Raises:
+            CheckpointError: The state is not one of such a run.
+        """
+        learning = [p for p in pl_module.parameters() if p.requires_grad]
+        kept = checkpoint["optimizer_states"][0]["state"]
+        if not _numbers_only(checkpoint["loops"]) or not _numbers_only(checkpoint["lr_schedulers"]):
+            raise CheckpointError("its progress does not consist of numbers")
+        if any(
+            isinstance(tensor, Tensor) and tensor.ndim and tensor.shape != learning[number].shape
+            for number, state in kept.items()
+            for tensor in state.values()
+        ):
+            raise CheckpointError("its optimiser moved weights of other shapes")
+
+    @contextmanager
+    def restoring(self, path: Path | None) -> Iterator[None]:
+        """Until training begins, take any error for one of the checkpoint at ``path``.
+
+        What is wrong with a file from elsewhere surfaces in many ways and places.
+
+        Raises:
+            CheckpointError: The checkpoint does not fit the run.
+        """
+        try:
+            yield
+        except Exception as error:
+            before = path is not None and not self._begun
+            ours = isinstance(error, PraxiscopeError) and not isinstance(error, CheckpointError)
+            if not before or ours or isinstance(error, OSError) or str(path) in str(error):
+                raise
+            reason = " ".join(str(error).split())[:300].rstrip(".")
+            if isinstance(error, KeyError):
+                reason = f"it lacks {reason}"
+            raise CheckpointError(
+                f"{path} does not fit this run: {reason}. Expected a checkpoint of an earlier run "
+                "of this recipe, such as latest.pth."
+            ) from error
 
     def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
         """Save the epoch that has just ended, its validation included."""
@@ -112,6 +155,11 @@ class Checkpoints(lightning.Callback):
 
     def on_train_start(self, trainer: Any, pl_module: Any) -> None:
         """Take over Ctrl-C and SIGTERM."""
+        for optimizer in trainer.optimizers:
+            for group in optimizer.param_groups:  # as a checkpoint may have left them
+                if not _numbers_only([group.get(name, name) for name in optimizer.defaults]):
+                    raise CheckpointError("its optimiser's settings are not numbers")
+        self._begun = True
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGINT, signal.SIGTERM):
                 self._handlers[number] = signal.signal(number, self._note_signal)
@@ -180,6 +228,13 @@ def copy_atomically(source: Path, target: Path) -> None:
             write_atomically(target, _copier(file))
         return
     temporary.replace(target)
+
+
+def _numbers_only(tree: object) -> bool:
+    """Return whether there is nothing but numbers, and None, in nested dicts and lists."""
+    if isinstance(tree, dict | list):
+        return all(map(_numbers_only, tree.values() if isinstance(tree, dict) else tree))
+    return tree is None or (isinstance(tree, int | float) and tree >= 0)
 
 
 def _copier(source: Any) -> Callable[[Any], None]:

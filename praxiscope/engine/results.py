@@ -38,8 +38,8 @@ def check_writable(
         raise PraxiscopeError(f"{path} is a folder: give the name of a file to write results to.")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=path.parent):  # permission bits tell root nothing
-            pass
+        with tempfile.TemporaryFile(dir=path.parent) as file:  # permission bits tell root nothing
+            file.write(b"room for a byte")
     except OSError as error:
         raise PraxiscopeError(
             f"Results cannot be written to {path}: {error.strerror}: {error.filename}. "

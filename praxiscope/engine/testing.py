@@ -9,7 +9,15 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from praxiscope.engine.loading import RecipeData
 from praxiscope.engine.progress import RunProgress
 from praxiscope.engine.recognition import RecognitionModule, Scored
-from praxiscope.engine.trainer import Devices, check_list, quiet, trainer_from, write_broken
+from praxiscope.engine.trainer import (
+    Devices,
+    check_list,
+    check_seed,
+    quiet,
+    trainer_from,
+    write_broken,
+)
+from praxiscope.errors import PraxiscopeError
 from praxiscope.metrics.classification import check_fit, check_names
 from praxiscope.models.recognizer import Average, Recognizer
 from praxiscope.models.resnet3d import ConvBn3d
@@ -56,28 +64,42 @@ def run_test(
         PraxiscopeError: A list, a video or an option cannot be used.
     """
     options = options or ScoreOptions()
+    check_seed(options.seed)
+    average = options.average or recipe.average
+    if average == "none" and options.metrics:
+        raise PraxiscopeError(
+            f"--eval {' '.join(options.metrics)}: metrics need one score vector for each video: "
+            "average the views with --average-clips prob or score."
+        )
     recipe = replace(
         recipe,
-        average=options.average or recipe.average,
+        average=average,
         metrics=recipe.metrics if options.metrics is None else options.metrics,
     )
     check_names(recipe.metrics)
     data = RecipeData(
         recipe, seed=options.seed, skip_broken=options.skip_broken, one_frame=options.one_frame
     )
-    check_list(data.test_set, recipe.model.num_classes, skip_broken=options.skip_broken)
+    check_list(data.test_set, recipe.model, skip_broken=options.skip_broken)
     check_fit(recipe.metrics, several_labels=data.test_set.videos.multi_label)
     model.eval()
     if options.fuse_conv_bn:
         fuse_conv_bn(model)
     module = RecognitionModule(model, recipe, base_lr=recipe.optim.lr, seed=options.seed)
-    trainer = trainer_from(options.devices, logger=False, callbacks=[RunProgress(name)])
-    with quiet():
-        trainer.test(module, datamodule=data, verbose=False)
-    is_main = trainer.is_global_zero
-    write_broken(options.work_dir / "broken.txt", module.broken, is_main_process=is_main)
+    trainer = trainer_from(
+        options.devices,
+        logger=False,
+        default_root_dir=options.work_dir,
+        callbacks=[RunProgress(name)],
+    )
+    try:
+        with quiet():
+            trainer.test(module, datamodule=data, verbose=False)
+    finally:
+        write_broken(trainer, module.broken)
     assert module.scored is not None
-    return Tested(module.scored, module.metrics, tuple(module.broken.values()), is_main)
+    broken = tuple(module.broken.values())
+    return Tested(module.scored, module.metrics, broken, trainer.is_global_zero)
 
 
 def fuse_conv_bn(model: torch.nn.Module) -> None:

@@ -5,9 +5,13 @@ Source: SlowFast Networks for Video Recognition, arXiv:1812.03982, Section 3.
 
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor, cat, nn
+from torch.nn.functional import relu
 
-from praxiscope.models.conv3d import FactorisedConv3d
+from praxiscope.checks import check_number, check_whole
+from praxiscope.models.conv3d import FactorisedConv3d, channels_last
+from praxiscope.models.conventions import SlowFrames
 from praxiscope.models.heads import PooledHead
 from praxiscope.models.recognizer import Recognizer, check_depth
 from praxiscope.models.resnet3d import BLOCKS, EXPANSION, ResNet3d, init_weights
@@ -42,18 +46,23 @@ class SlowPathway(ResNet3d):
 
 
 class LateralConv(nn.Module):
-    """A bare convolution under the name that the published checkpoints give it."""
+    """A bare convolution under the name that the published checkpoints give it.
+
+    With weights of PySlowFast and PyTorchVideo a norm, ``bn``, and a ReLU follow it.
+    """
 
     def __init__(
         self, c_in: int, c_out: int, kernel: tuple[int, int, int], stride: tuple[int, int, int]
     ) -> None:
         super().__init__()
         self.conv = FactorisedConv3d(c_in, c_out, kernel, stride)
+        self.bn: nn.Module | None
+        self.register_module("bn", None)
 
     def forward(self, fast: Tensor) -> Tensor:
         """(B, c_in, T, H, W) -> (B, c_out, T / speed_ratio, H, W)."""
         out: Tensor = self.conv(fast)
-        return out
+        return out if self.bn is None else relu(self.bn(out), inplace=True)
 
 
 class SlowFastBackbone(nn.Module):
@@ -62,7 +71,11 @@ class SlowFastBackbone(nn.Module):
     Args:
         slow_stride: The slow pathway sees every so many frames of the clip.
         fast_stride: The fast pathway sees every so many frames of the clip.
+
+    ``slow_frames``: see :class:`praxiscope.models.conventions.Conventions`.
     """
+
+    slow_frames: SlowFrames = "strided"
 
     def __init__(
         self, slow: SlowPathway, fast: ResNet3d, *, slow_stride: int, fast_stride: int
@@ -78,8 +91,12 @@ class SlowFastBackbone(nn.Module):
         The order is the one in which the published heads join them.
         """
         slow_path, fast_path = self.slow_path, self.fast_path
-        slow = slow_path.stem(every(clips, self.slow_stride))
-        fast = fast_path.stem(every(clips, self.fast_stride))
+        fast = every(clips, self.fast_stride)
+        if self.slow_frames == "linspace":
+            slow = spread(fast, self.slow_stride // self.fast_stride)
+        else:
+            slow = every(clips, self.slow_stride)
+        slow, fast = slow_path.stem(slow), fast_path.stem(fast)
         slow = slow_path.layer1(cat((slow, slow_path.conv1_lateral(fast)), dim=1))
         fast = fast_path.layer1(fast)
         slow = slow_path.layer2(cat((slow, slow_path.layer1_lateral(fast)), dim=1))
@@ -102,6 +119,17 @@ def every(clips: Tensor, stride: int) -> Tensor:
             f"SlowFast takes every {stride}th frame of a clip; this clip has {clips.shape[2]}."
         )
     return clips[:, :, : num_frames * stride : stride]
+
+
+def spread(clips: Tensor, ratio: int) -> Tensor:
+    """T // ratio frames from the first to the last: (B, C, T, H, W) -> (B, C, T // ratio, H, W).
+
+    In single precision and rounded down, as PySlowFast does it.
+    """
+    num_frames = clips.shape[2]
+    indices = torch.linspace(0, num_frames - 1, num_frames // ratio).long()
+    chosen = clips[:, :, indices.to(clips.device)]
+    return chosen if clips.is_contiguous() else channels_last(chosen)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,6 +156,19 @@ class SlowFast:
     width: int = 64
     dropout: float = 0.5
     block_start: float = 0.0
+
+    def __post_init__(self) -> None:
+        for name in (
+            "num_classes",
+            "slow_stride",
+            "speed_ratio",
+            "channel_ratio",
+            "lateral_frames",
+        ):
+            check_whole(getattr(self, name), f"SlowFast.{name}")
+        check_whole(self.width, "SlowFast.width", least=self.channel_ratio)
+        check_whole(self.slow_stride, "SlowFast.slow_stride", least=self.speed_ratio)
+        check_number(self.dropout, "SlowFast.dropout", 0, 1)
 
     @property
     def channels(self) -> int:

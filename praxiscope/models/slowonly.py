@@ -5,6 +5,7 @@ Source: SlowFast Networks for Video Recognition, arXiv:1812.03982, Section 4 ("S
 
 from dataclasses import dataclass
 
+from praxiscope.checks import check_choice, check_number, check_whole
 from praxiscope.models.heads import PooledHead
 from praxiscope.models.nonlocal3d import NonLocal
 from praxiscope.models.recognizer import FLOW, RGB, Recognizer, check_depth
@@ -31,6 +32,12 @@ class SlowOnly:
     non_local: NonLocal | None = None
     dropout: float = 0.5
     block_start: float = 0.0
+
+    def __post_init__(self) -> None:
+        check_choice(self.channels, "SlowOnly.channels", (2, 3))
+        for name in ("num_classes", "width"):
+            check_whole(getattr(self, name), f"SlowOnly.{name}")
+        check_number(self.dropout, "SlowOnly.dropout", 0, 1)
 
     def build(self) -> Recognizer:
         """Return the recogniser with fresh weights."""

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from praxiscope.data.checks import check_whole
+from praxiscope.checks import check_whole
 from praxiscope.data.sampling import Convention
 from praxiscope.errors import RecipeError
 

@@ -53,8 +53,8 @@ def check_folder(path: Path) -> None:
     """
     try:
         path.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=path):  # permission bits tell root nothing
-            pass
+        with tempfile.TemporaryFile(dir=path) as file:  # permission bits tell root nothing
+            file.write(b"room for a byte")
     except OSError as error:
         raise PraxiscopeError(
             f"{path} cannot be used as a folder to write to: {error.strerror}. Choose another."
