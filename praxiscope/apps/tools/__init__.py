@@ -5,7 +5,11 @@ import importlib
 from typing import Protocol, cast
 
 # The command's name is the module's. Each has a docstring whose first line says what it does.
-TOOLS: tuple[str, ...] = ()
+TOOLS: tuple[str, ...] = (
+    "eval_metric",
+    "report_accuracy",
+    "flow_extraction",
+)
 
 
 class Tool(Protocol):

@@ -1,0 +1,65 @@
+"""Metrics of a score file that a test has written, without testing again."""
+
+import argparse
+import ast
+from collections.abc import Sequence
+from pathlib import Path
+
+from praxiscope.engine.scores import as_truth, check_length, read_scores, recipe_labels
+from praxiscope.errors import DataError, PraxiscopeError, unknown_name
+from praxiscope.metrics.classification import check_names, evaluate
+from praxiscope.recipe import load_recipe
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the published flags of both generations."""
+    add = parser.add_argument
+    add("config", help="the recipe of the test")
+    add("results", type=Path, help="what the test wrote with --out or --dump")
+    add(
+        "--eval",
+        nargs="+",
+        metavar="METRIC",
+        help="top_k_accuracy, mean_class_accuracy ... (default: the recipe's)",
+    )
+    add("--cfg-options", nargs="+", action="extend", default=[], metavar="FIELD=VALUE")
+    add("--eval-options", nargs="+", default=[], metavar="topk=1,5", help="of top_k_accuracy")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print one line a metric. Labels are those of a dump, else of the recipe's test list."""
+    recipe = load_recipe(args.config, args.cfg_options)
+    names = tuple(args.eval or recipe.metrics)
+    check_names(names)
+    ks = _ks(args.eval_options)
+    file = read_scores(args.results)
+    num_classes = file.scores.shape[1]
+    if num_classes != recipe.model.num_classes:
+        raise DataError(
+            f"{file.path} has scores of {num_classes} classes, but {args.config} has "
+            f"{recipe.model.num_classes}: give the recipe of that test."
+        )
+    labels, source = (file.labels, str(file.path)) if file.labels else recipe_labels(recipe)
+    check_length(file, labels, source)
+    several = any(name.endswith("average_precision") for name in names)
+    truth = as_truth(labels, num_classes, several=several)
+    for name, value in evaluate(file.scores, truth, names, ks=ks).items():
+        print(f"{name}: {value:.4f}")
+    return 0
+
+
+def _ks(options: Sequence[str]) -> tuple[int, ...]:
+    """Return the numbers of ``topk=1,5`` or ``topk=(1,5)``, the one option metrics have."""
+    ks: tuple[int, ...] = (1, 5)
+    for option in options:
+        name, _, value = option.partition("=")
+        if name.rpartition(".")[2] != "topk":  # published as metric_options.top_k_accuracy.topk too
+            raise unknown_name("option", name, ["topk"], "--eval-options")
+        try:
+            given = ast.literal_eval(value)
+        except (ValueError, SyntaxError):
+            given = ()
+        ks = tuple(given) if isinstance(given, tuple | list) else (given,)
+        if not ks or not all(type(k) is int and k > 0 for k in ks):
+            raise PraxiscopeError(f"--eval-options {option}: expected numbers, as topk=1,5.")
+    return ks
