@@ -1,0 +1,69 @@
+"""Start weights: checkpoints of the zoo, and 2-D ResNets trained on ImageNet, inflated."""
+
+from praxiscope.errors import CheckpointError, did_you_mean
+from praxiscope.models.inflate import InflationReport, inflate, is_resnet2d
+from praxiscope.models.recognizer import Recognizer
+from praxiscope.zoo.checkpoint_file import checkpoint_format, read_checkpoint_file
+from praxiscope.zoo.create import find_checkpoint
+from praxiscope.zoo.download import fetch_checkpoint
+from praxiscope.zoo.openmmlab import published_state
+from praxiscope.zoo.weights import LoadReport, load_checkpoint
+
+IMAGENET = "imagenet"
+TORCHVISION = "torchvision://"  # how published configs spell it: torchvision://resnet50
+# Trained on ImageNet by torchvision's authors ("IMAGENET1K_V1"), by depth.
+RESNETS = {
+    50: "https://download.pytorch.org/models/resnet50-0676ba61.pth",
+    101: "https://download.pytorch.org/models/resnet101-63fe2227.pth",
+    152: "https://download.pytorch.org/models/resnet152-394f9c45.pth",
+}
+
+
+def load_start(
+    model: Recognizer, start: str, *, depth: int, num_classes: int
+) -> LoadReport | InflationReport:
+    """Load what training begins with into ``model``, and report what fitted.
+
+    Args:
+        start: "imagenet" (a ResNet of ``depth``) or "torchvision://resnet50", downloaded once and
+            checked; a file, or the name of a published checkpoint. What a file holds is told from
+            its content: the weights of a 2-D ResNet are inflated.
+        depth: Of the model, or of its slow pathway.
+        num_classes: Of the model. A classifier of another size is left out.
+
+    Raises:
+        CheckpointError: Nothing has this name, the file is damaged or not whole, or its weights are
+            those of another model; the model is unchanged.
+    """
+    address = _address(start, depth)
+    path = fetch_checkpoint(address) if address else find_checkpoint(start, "")
+    state = published_state(read_checkpoint_file(path), str(path)).tensors
+    if is_resnet2d(state):
+        return inflate(model, state, f"{path} ({checkpoint_format(path)})")
+    del state  # read once more: of a checkpoint there is more to know than its tensors
+    return load_checkpoint(model, path, num_classes=num_classes)
+
+
+def _address(start: str, depth: int) -> str | None:
+    """Return the address of an ImageNet ResNet; None if ``start`` is something else."""
+    if start == IMAGENET:
+        if depth not in RESNETS:
+            raise CheckpointError(
+                f"there are no ImageNet weights of a ResNet-{depth}, which the model is. Expected "
+                f"a depth of {', '.join(map(str, RESNETS))}: change model.depth or start."
+            )
+        return RESNETS[depth]
+    if not start.startswith(TORCHVISION):
+        return None
+    names = {f"{TORCHVISION}resnet{known}": known for known in RESNETS}
+    if start not in names:
+        raise CheckpointError(
+            f"there are no start weights '{start}'.{did_you_mean(start, names)} Expected "
+            f"'{IMAGENET}', one of {', '.join(names)}, or a file."
+        )
+    if names[start] != depth:
+        raise CheckpointError(
+            f"the start weights '{start}' are those of a ResNet-{names[start]}, the model is a "
+            f"ResNet-{depth}. Expected the same depth: change model.depth or start."
+        )
+    return RESNETS[depth]
