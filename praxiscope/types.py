@@ -57,6 +57,8 @@ class ItemKey:
 
     epoch: int
     index: int  # the place in the list
+    source: int = 0  # of several lists in one batch: 0 the main one
+    shape: tuple[int, int] | None = None  # frames and pixels of the clip; None: as always
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,7 @@ class Sample:
     label: Tensor  # () int64, or (K,) float32 of zeros and ones where a video has several labels
     video: str  # the path, as the list spells it
     index: int  # the place in the list
+    source: int = 0  # of several lists in one batch: 0 the main one
 
 
 @dataclass(frozen=True)
@@ -90,6 +93,7 @@ class Batch:
     labels: Tensor  # (B,) int64, or (B, K) float32
     videos: tuple[str, ...]
     indices: tuple[int, ...]
+    sources: tuple[int, ...]  # the list each is of, ascending; 0: the main one
     broken: tuple[Broken, ...] = ()
 
     def to(self, device: torch.device | str, non_blocking: bool = False) -> "Batch":

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch.utils.data import BatchSampler, DataLoader, Dataset, Sampler
 
+from praxiscope.data.balance import ClassBalance
 from praxiscope.errors import VideoError
 from praxiscope.types import Batch, Broken, Indices, ItemKey, Sample
 
@@ -31,6 +32,7 @@ def collate(samples: Sequence[Sample | Broken]) -> Batch:
         else torch.stack([sample.label for sample in good]),
         videos=tuple(sample.video for sample in good),
         indices=tuple(sample.index for sample in good),
+        sources=tuple(sample.source for sample in good),
         broken=tuple(sample for sample in samples if isinstance(sample, Broken)),
     )
 
@@ -40,6 +42,8 @@ class EpochSampler(Sampler[ItemKey]):
 
     Every process (``rank`` of ``world_size``) gets the same number of items; where they don't
     divide evenly the first items of the epoch come a second time at its end.
+
+    ``balance`` chooses the items of an epoch, as many as the list has; None takes each once.
     """
 
     def __init__(
@@ -50,9 +54,10 @@ class EpochSampler(Sampler[ItemKey]):
         rank: int = 0,
         world_size: int = 1,
         shuffle: bool = True,
+        balance: ClassBalance | None = None,
     ) -> None:
         assert num_items >= 1 and 0 <= rank < world_size
-        self.num_items, self.seed, self.shuffle = num_items, seed, shuffle
+        self.num_items, self.seed, self.shuffle, self.balance = num_items, seed, shuffle, balance
         self.rank, self.world_size = rank, world_size
         self.epoch, self.start = 0, 0
 
@@ -76,7 +81,8 @@ class EpochSampler(Sampler[ItemKey]):
         if not self.shuffle:
             return order
         # items draw from (seed, epoch, index): the fourth number keeps the order apart
-        return np.random.default_rng((self.seed, epoch, 0, 1)).permutation(order)
+        rng = np.random.default_rng((self.seed, epoch, 0, 1))
+        return rng.permutation(order if self.balance is None else self.balance.draw(rng))
 
     def __iter__(self) -> Iterator[ItemKey]:
         order = np.resize(self.order(self.epoch), len(self) * self.world_size)
@@ -150,7 +156,7 @@ class VideoLoader(DataLoader[Any]):
 def make_loader(
     dataset: Dataset[Sample | Broken],
     batch_size: int,
-    sampler: Sampler[ItemKey],
+    sampler: Iterable[ItemKey],
     *,
     workers: int = 0,
     skip_broken: bool = False,

@@ -13,6 +13,7 @@ VIDEO_SUFFIXES = frozenset([
     ".webm", ".wmv",
 ])
 # fmt: on
+IMAGE_SUFFIXES = frozenset([".bmp", ".jpeg", ".jpg", ".png", ".webp"])
 
 
 def find_classes(root: Path) -> tuple[str, ...]:
@@ -34,23 +35,28 @@ def find_classes(root: Path) -> tuple[str, ...]:
     return names
 
 
-def find_videos(root: Path, name: str, *, files: bool) -> list[str]:
+def find_videos(root: Path, name: str, suffixes: frozenset[str]) -> list[str]:
     """Return the paths of a class's videos below ``root``, with forward slashes, in order.
 
-    They are video files at any depth, or (not ``files``) the class's own sub-folders.
+    They are files of these suffixes at any depth, or, where there are no suffixes, the class's own
+    sub-folders.
     """
     folder = root / name
-    found = _files_below(folder) if files else [path for path in folder.iterdir() if path.is_dir()]
+    found = (
+        _files_below(folder, suffixes)
+        if suffixes
+        else [path for path in folder.iterdir() if path.is_dir()]
+    )
     visible = (path for path in found if not path.name.startswith("."))
     return sorted(path.relative_to(root).as_posix() for path in visible)
 
 
-def _files_below(folder: Path) -> list[Path]:
+def _files_below(folder: Path, suffixes: frozenset[str]) -> list[Path]:
     return [
         Path(path, file)
         for path, _, files in os.walk(folder)
         for file in files
-        if Path(file).suffix.lower() in VIDEO_SUFFIXES
+        if Path(file).suffix.lower() in suffixes
     ]
 
 

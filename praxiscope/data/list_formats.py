@@ -17,6 +17,7 @@ class Entry(NamedTuple):
     labels: tuple[int, ...]
     start: int = 0
     num_frames: int | None = None
+    parts: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +56,7 @@ def parse_lines(text: str, form: Form, file: Path) -> Iterator[Entry]:
         if not line.strip():
             continue
         # a path may hold spaces and numbers: only the line's end is taken for numbers
-        count = max(_trailing_numbers(line), least) if form.multi_label else least
+        count = max(trailing_numbers(line), least) if form.multi_label else least
         path, *fields = line.strip().rsplit(None, count)
         numbers = _whole_numbers(fields)
         counts, labels = numbers[: least - 1], numbers[least - 1 :]
@@ -74,7 +75,7 @@ def _whole_numbers(fields: list[str]) -> tuple[int, ...]:
         return ()
 
 
-def _trailing_numbers(line: str) -> int:
+def trailing_numbers(line: str) -> int:
     """Count the whole numbers at the line's end; the first field is the path, whatever it is."""
     count = 0
     for field in reversed(line.split()[1:]):
@@ -86,13 +87,7 @@ def _trailing_numbers(line: str) -> int:
 
 def parse_json(text: str, form: Form, file: Path) -> Iterator[Entry]:
     """Yield the entries of a JSON list; :class:`DataError` at the first item not of its form."""
-    try:
-        items = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise DataError(f"{file} is no JSON: {error}.") from error
-    if not isinstance(items, list):
-        raise DataError(f"{file}: expected a JSON list of objects {form.item}.")
-    for index, item in enumerate(items):
+    for index, item in enumerate(read_json_list(text, file, form.item)):
         where = f"{file}, item {index}"
         fields = item if isinstance(item, dict) else {}
         path = fields.get("frame_dir", fields.get("filename"))
@@ -108,6 +103,17 @@ def parse_json(text: str, form: Form, file: Path) -> Iterator[Entry]:
         if not right:
             raise DataError(f"{where}: expected {form.item}, not {json.dumps(item)[:80]}.")
         yield Entry(where, str(path), tuple(labels), *counts)
+
+
+def read_json_list(text: str, file: Path, item: str) -> list[Any]:
+    """Return the items of a JSON list; :class:`DataError`, with what an item is, if it is none."""
+    try:
+        items = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"{file} is no JSON: {error}.") from error
+    if not isinstance(items, list):
+        raise DataError(f"{file}: expected a JSON list of objects {item}.")
+    return items
 
 
 def read_text(path: Path, what: str) -> str:

@@ -12,10 +12,11 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from praxiscope.data.frames import open_frames
+from praxiscope.data.frames import StillImage, open_frames
 from praxiscope.data.lists import Record, VideoList, find_list, read_list
 from praxiscope.data.sampling import Clip, random_clips, test_clips
 from praxiscope.data.transforms import Plan, TrainTransform, Views
+from praxiscope.data.untrimmed import part_path
 from praxiscope.data.video import open_video
 from praxiscope.errors import DataError, VideoError
 from praxiscope.types import Broken, FrameSource, Indices, ItemKey, Sample
@@ -24,9 +25,11 @@ OpenSource = Callable[[VideoList, Record, int], FrameSource]
 
 
 def open_record(videos: VideoList, record: Record, threads: int) -> FrameSource:
-    """Open the video file or the folder of frame images that a record names."""
+    """Open the video file, the image or the folder of frame images that a record names."""
     path = Path(videos.root) / record.path
-    if videos.kind == "video":
+    if videos.kind == "image":
+        return StillImage(path)
+    if videos.kind in ("video", "parts"):
         return open_video(path, threads=threads)
     return open_frames(
         path,
@@ -75,10 +78,10 @@ class RecognitionDataset(Dataset[Sample | Broken]):
     def __getitem__(self, key: ItemKey | int) -> Sample | Broken:
         if isinstance(key, int):
             key = ItemKey(epoch=0, index=key)
-        record = self.records[key.index]
         try:
             return self.load(key)
         except DataError as error:
+            record, _ = self._draw(key)
             return Broken(record.path, key.index, str(error))
 
     def load(self, key: ItemKey) -> Sample:
@@ -86,8 +89,7 @@ class RecognitionDataset(Dataset[Sample | Broken]):
 
         Raises :class:`VideoError` or :class:`DataError` with the list, the item and the file.
         """
-        record = self.records[key.index]
-        rng = np.random.default_rng((self.seed, key.epoch, key.index))
+        record, rng = self._draw(key)
         try:
             with closing(self.open_source(self.videos, record, self.threads)) as source:
                 indices = self._indices(source.num_frames, rng)
@@ -97,6 +99,15 @@ class RecognitionDataset(Dataset[Sample | Broken]):
             kind = VideoError if isinstance(error, VideoError) else DataError
             raise kind(self._where(record, key.index, str(error))) from error
         return Sample(clips, self._label(record, plan.flipped), record.path, key.index)
+
+    def _draw(self, key: ItemKey) -> tuple[Record, np.random.Generator]:
+        """Return the record, of an untrimmed video one of its parts, and what else draws from."""
+        record = self.records[key.index]
+        rng = np.random.default_rng((self.seed, key.epoch, key.index))
+        if record.parts:
+            part = record.parts[rng.integers(len(record.parts))]
+            record = record._replace(path=part_path(record.path, self.videos.template, part))
+        return record, rng
 
     def _indices(self, num_frames: int, rng: np.random.Generator) -> Indices:
         """Return the frames of every clip (clips, T)."""

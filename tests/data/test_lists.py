@@ -102,7 +102,7 @@ def test_any_path_survives_the_way_through_a_line(
     path = " ".join([path, *words])
     form = Form(frames=True, with_offset=True, multi_label=False)
     (entry,) = parse_lines(f"{path} {offset} {num_frames} {label}\n", form, Path("l"))
-    assert entry == ("l:1", path, (label,), offset, num_frames)
+    assert entry == ("l:1", path, (label,), offset, num_frames, ())
 
 
 @pytest.mark.parametrize(
