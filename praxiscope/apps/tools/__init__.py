@@ -6,6 +6,7 @@ from typing import Protocol, cast
 
 # The command's name is the module's. Each has a docstring whose first line says what it does.
 TOOLS: tuple[str, ...] = (
+    "get_flops",
     "eval_metric",
     "report_accuracy",
     "flow_extraction",

@@ -1,0 +1,68 @@
+"""Multiply-adds and parameters of a recipe's network."""
+
+import argparse
+
+import torch
+
+from praxiscope.errors import PraxiscopeError
+from praxiscope.models.complexity import complexity
+from praxiscope.recipe import Recipe, load_recipe
+
+Shape = tuple[int, ...]
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the published flags."""
+    add = parser.add_argument
+    add("config", help="the recipe")
+    add(
+        "--shape",
+        type=int,
+        nargs="+",
+        metavar="N",
+        help="of the input: SIZE, or HEIGHT WIDTH, with the recipe's channels and frames; or all "
+        "of BATCH CHANNELS FRAMES HEIGHT WIDTH (default: one view of the recipe's test)",
+    )
+    add("--cfg-options", nargs="+", action="extend", default=[], metavar="FIELD=VALUE")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the shape, the multiply-adds and the parameters."""
+    recipe = load_recipe(args.config, args.cfg_options)
+    shape = input_shape(recipe, args.shape)
+    with torch.device("meta"):
+        model = recipe.model.build()
+    try:
+        found = complexity(model, shape)
+    except (RuntimeError, ValueError) as error:
+        reason = str(error).partition("\n")[0].rstrip(".")
+        raise PraxiscopeError(
+            f"the network of {args.config} cannot take an input of {_text(shape)} (batch, channels,"
+            f" frames, height, width): {reason}. Give another --shape."
+        ) from error
+    line = "=" * 30
+    print(f"{line}\nInput shape: {shape}")
+    print(f"Flops: {found.gmacs:.4f} GMac\nParams: {found.parameters / 1e6:.4f} M\n{line}")
+    print("Multiply-adds of convolutions and matrix products; nothing else is counted.")
+    return 0
+
+
+def input_shape(recipe: Recipe, given: list[int] | None) -> Shape:
+    """Return (batch, channels, frames, height, width) of one, two, five or no numbers.
+
+    Raises:
+        PraxiscopeError: There are others, or one is not above 0.
+    """
+    numbers = given or [recipe.test_views.size]
+    if len(numbers) not in (1, 2, 5) or min(numbers) < 1:
+        raise PraxiscopeError(
+            f"--shape {_text(numbers, ' ')}: expected SIZE, HEIGHT WIDTH, or all of BATCH CHANNELS "
+            "FRAMES HEIGHT WIDTH, each above 0. Networks of clips have no shape of four numbers."
+        )
+    if len(numbers) == 5:
+        return tuple(numbers)
+    return 1, recipe.model.channels, recipe.clip.frames, numbers[0], numbers[-1]
+
+
+def _text(numbers: list[int] | Shape, sign: str = "x") -> str:
+    return sign.join(map(str, numbers))

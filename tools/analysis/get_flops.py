@@ -1,0 +1,14 @@
+"""Count a network's multiply-adds and parameters; --help lists the options.
+
+python tools/analysis/get_flops.py CONFIG [--shape NUMBER ...]
+"""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # runs from a checkout as it is
+
+from praxiscope.cli import tool_main
+
+if __name__ == "__main__":
+    sys.exit(tool_main("get_flops"))
