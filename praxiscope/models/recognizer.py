@@ -3,7 +3,6 @@
 Letters: B videos, V views (clips x crops), C channels, T frames, H x W pixels, K classes.
 """
 
-from dataclasses import dataclass
 from typing import Literal
 
 import torch
@@ -11,21 +10,14 @@ from torch import Tensor, nn
 
 from praxiscope.errors import RecipeError
 from praxiscope.models.conv3d import channels_last
+from praxiscope.models.conventions import FLOW, OPENMMLAB, RGB, Conventions, Normalization
+from praxiscope.models.heads import PooledHead
 from praxiscope.models.resnet3d import BLOCKS
 
 Average = Literal["prob", "score", "none"]
 
 
-@dataclass(frozen=True)
-class Normalization:
-    """Mean and standard deviation of each channel, in grey levels (0 to 255)."""
-
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
-
-
-RGB = Normalization((123.675, 116.28, 103.53), (58.395, 57.12, 57.375))  # ImageNet, RGB order
-FLOW = Normalization((128.0, 128.0), (128.0, 128.0))  # x and y, 128 is no motion
+__all__ = ["FLOW", "RGB", "Average", "Normalization", "Recognizer", "check_depth", "score_views"]
 
 
 class Recognizer(nn.Module):
@@ -43,6 +35,7 @@ class Recognizer(nn.Module):
         # norms then differ from the published ones up to ten times as much. Testing, where nothing
         # is summed, always has the faster one.
         self.channels_last_in_training = False
+        self.conventions: Conventions = OPENMMLAB  # changed by :mod:`praxiscope.zoo.adopt`
         per_channel = (-1, 1, 1, 1)
         # Not in the state dict: published files hold no such entries.
         self.register_buffer(
@@ -54,16 +47,37 @@ class Recognizer(nn.Module):
 
     def normalize(self, clips: Tensor) -> Tensor:
         """uint8 (..., C, T, H, W) -> (clips - mean) / std in the type of the model's weights."""
+        if self.conventions.reverse_channels:
+            clips = clips.flip(-4)
         return (clips.to(self.mean.dtype) - self.mean) / self.std
 
     def forward(self, clips: Tensor) -> Tensor:
         """(B, C, T, H, W) -> logits (B, K). uint8 clips are normalised, float ones are already."""
+        logits: Tensor = self.cls_head(self.features(clips))
+        return logits
+
+    def probabilities(self, clips: Tensor) -> Tensor:
+        """(B, C, T, H, W) -> (B, K) that sum to 1, as the weights' code base gives them in testing.
+
+        The softmax of :meth:`forward`, but where the conventions average over the positions of a
+        larger map as over views: there the mean of the softmax at every position.
+        """
+        if not self.conventions.softmax_positions:
+            logits: Tensor = self(clips)
+            return logits.float().softmax(-1)
+        head = self.cls_head
+        assert isinstance(head, PooledHead)  # the only one that conventions give positions
+        positions = head.positions(self.features(clips))
+        return positions.float().softmax(-1).mean(1)
+
+    def features(self, clips: Tensor) -> Tensor | tuple[Tensor, ...]:
+        """(B, C, T, H, W) -> the backbone's maps, one per pathway, (B, C', T', H', W')."""
         if not clips.is_floating_point():
             clips = self.normalize(clips)
         if self.channels_last_in_training or not self.training:
             clips = channels_last(clips)
-        logits: Tensor = self.cls_head(self.backbone(clips))
-        return logits
+        maps: Tensor | tuple[Tensor, ...] = self.backbone(clips)
+        return maps
 
 
 def score_views(
@@ -72,18 +86,21 @@ def score_views(
     """Scores of every video: (B, V, C, T, H, W) -> (B, K), or (B, V, K) if nothing is averaged.
 
     Args:
-        average: "prob" averages the softmax over views, "score" the logits, "none" keeps the views.
+        average: "prob" averages probabilities over views (see :meth:`Recognizer.probabilities`),
+            "score" the logits, "none" keeps every view's logits.
         max_views: At most so many views are in the model at a time, so 10 x 3 fit a small memory;
             None chooses by :func:`views_that_fit`.
     """
     views = clips.flatten(0, 1)
     size = max_views or views_that_fit(views)
     chunks = (views[i : i + size] for i in range(0, len(views), size))
-    logits = torch.cat([model(chunk).float() for chunk in chunks])
-    logits = logits.view(*clips.shape[:2], -1)
-    if average == "none":
-        return logits
-    return (logits.softmax(-1) if average == "prob" else logits).mean(1)
+    if average == "prob" and isinstance(model, Recognizer):
+        scores = torch.cat([model.probabilities(chunk) for chunk in chunks])
+    else:
+        scores = torch.cat([model(chunk).float() for chunk in chunks])
+        scores = scores.softmax(-1) if average == "prob" else scores
+    scores = scores.view(*clips.shape[:2], -1)
+    return scores if average == "none" else scores.mean(1)
 
 
 def views_that_fit(views: Tensor) -> int:

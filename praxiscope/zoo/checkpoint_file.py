@@ -13,16 +13,18 @@ from io import BufferedIOBase
 from pathlib import Path
 from typing import IO, Literal
 
+import numpy as np
 import torch
 from safetensors import safe_open
 from torch import Tensor
 
 from praxiscope.errors import CheckpointError
-from praxiscope.zoo.unpickle import Storage, StorageType, plain, unpickle
+from praxiscope.zoo.unpickle import Storage, StorageType, plain, unpickle, unpickle_file
 
-Format = Literal["torch zip", "torch legacy", "safetensors"]
+Format = Literal["torch zip", "torch legacy", "safetensors", "pickle"]
 
 _EXPECTED = "Expected a file written by torch.save (.pth, .pt, .ckpt) or a .safetensors file"
+_PICKLE_PROTOCOLS = (2, 3, 4, 5)  # those that begin with their number
 _LEGACY_MAGIC = b"l\xfc\x9cF\xf9 j\xa8P\x19"  # the number that opens torch files before 1.6
 _CHUNK_BYTES = 1 << 24
 
@@ -47,6 +49,8 @@ def checkpoint_format(path: str | Path) -> Format:
         return "torch zip"
     if head.startswith(b"\x80") and _LEGACY_MAGIC in head:
         return "torch legacy"
+    if head[:1] == b"\x80" and head[1:2] and head[1] in _PICKLE_PROTOCOLS:
+        return "pickle"
     if head[8:9] == b"{" and 8 + int.from_bytes(head[:8], "little") <= path.stat().st_size:
         return "safetensors"
     found = f"it starts with {head[:8]!r}" if head else "it is empty"
@@ -58,16 +62,21 @@ def checkpoint_format(path: str | Path) -> Format:
 def read_checkpoint_file(path: str | Path) -> Mapping[object, object]:
     """Return what a checkpoint holds, on the CPU, executing nothing in it.
 
-    A torch file gives the mapping that was saved, in which unknown classes and the results of
-    unknown functions are :class:`~praxiscope.zoo.inert.Placeholder`; a safetensors file gives
-    ``{"state_dict": tensors, "meta": its text entries}``.
+    A torch file or a pickle gives the mapping that was saved, in which unknown classes and the
+    results of unknown functions are :class:`~praxiscope.zoo.inert.Placeholder`; a safetensors file
+    gives ``{"state_dict": tensors, "meta": its text entries}``.
 
     Raises:
         CheckpointError: The file is missing, damaged, no checkpoint, or holds no tensors.
     """
     path = Path(path)
     kind = checkpoint_format(path)
-    reader = {"torch zip": _read_zip, "torch legacy": _read_legacy, "safetensors": _read_safe}[kind]
+    reader = {
+        "torch zip": _read_zip,
+        "torch legacy": _read_legacy,
+        "safetensors": _read_safe,
+        "pickle": _read_pickle,
+    }[kind]
     try:
         content = plain(reader(path))
     except Exception as error:  # a hostile file can raise nearly anything
@@ -75,18 +84,28 @@ def read_checkpoint_file(path: str | Path) -> Mapping[object, object]:
             f"{path} is a damaged or refused checkpoint ({kind}): {_reason(error)}. "
             f"{_EXPECTED}: download or write it again."
         ) from error
+    if kind == "pickle" and not (isinstance(content, dict) and _holds_weights(content)):
+        raise CheckpointError(
+            f"{path} is no checkpoint: it is a pickle without tensors or arrays by name. "
+            f"{_EXPECTED}, or a Caffe2 model (.pkl): check the path."
+        )
     if not isinstance(content, dict):
         raise CheckpointError(
             f"{path} holds no weights but a {type(content).__name__}. Expected a dictionary of "
             "tensors, or one under 'state_dict': save model.state_dict()."
         )
-    nested = [value for value in content.values() if isinstance(value, dict)]
-    if not any(isinstance(item, Tensor) for group in [content, *nested] for item in group.values()):
+    if not _holds_weights(content):
         raise CheckpointError(
             f"{path} holds a dictionary without tensors. Expected tensors in it, or under "
             "'state_dict': save model.state_dict()."
         )
     return content
+
+
+def _holds_weights(content: dict[object, object]) -> bool:
+    nested = [value for value in content.values() if isinstance(value, dict)]
+    items = (item for group in [content, *nested] for item in group.values())
+    return any(isinstance(item, Tensor | np.ndarray) for item in items)
 
 
 def _reason(error: Exception) -> str:
@@ -210,6 +229,15 @@ def _read_legacy(path: Path) -> object:
             if elements * storage.dtype.itemsize != storage.data.numel():
                 raise ValueError(f"storage '{key}' is not as long as declared")
             _fill(storage, file, key)
+    return content
+
+
+def _read_pickle(path: Path) -> object:
+    """Read a plain pickle, such as those of Caffe2 models: ``{"blobs": {name: array}}``."""
+    with path.open("rb") as file:
+        content = unpickle_file(file)
+        if file.read(1):
+            raise ValueError("it goes on after its end")
     return content
 
 

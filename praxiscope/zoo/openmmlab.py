@@ -1,38 +1,55 @@
 """Where OpenMMLab files (0.x and 1.x), plain state dicts and our own files keep their weights."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
+import torch
 from torch import Tensor
 
 from praxiscope.errors import CheckpointError
+from praxiscope.models.conventions import OPENMMLAB, Conventions
+from praxiscope.zoo.recorded import (
+    RecordedClip,
+    class_names,
+    recorded_clip,
+    recorded_conventions,
+)
 
 PREFIXES = ("module.", "model.")  # DistributedDataParallel, our LightningModules
+WRITERS = ("mmcv_version", "mmengine_version")  # what these note in their files
+PLACES = ("state_dict", "model_state", "blobs")  # OpenMMLab and ours, PySlowFast, Caffe2
 
 
 @dataclass(frozen=True)
 class PublishedState:
-    """The weights of a file under our models' names, and what the file says about them."""
+    """The weights of a file, and what the file says about them."""
 
     tensors: Mapping[str, Tensor]
     not_tensors: tuple[str, ...]  # names in the state dict whose value is something else
     class_names: tuple[str, ...] | None
     epoch: int | None
+    clip: RecordedClip | None = None
+    conventions: Conventions | None = None  # None: the file does not say
+    order: tuple[str, ...] = ()  # of the names in the file that this one was converted from
 
 
 def published_state(content: Mapping[object, object], source: str) -> PublishedState:
-    """Return the state dict under ``state_dict``, or else the mapping itself, prefixes removed.
+    """Return the state dict in a file, or else the file's mapping itself, prefixes removed.
 
     Raises:
         CheckpointError: Two entries of ``source`` mean the same weight.
     """
-    nested = content.get("state_dict")
-    state = nested if isinstance(nested, dict) else content
+    nested = [content[place] for place in PLACES if isinstance(content.get(place), dict)]
+    state: Any = nested[0] if nested else content
     tensors: dict[str, Tensor] = {}
     others: list[str] = []
     for key, value in state.items():
         name = _without_prefixes(str(key))
-        if not isinstance(value, Tensor) or not isinstance(key, str):
+        tensor = _tensor(value)
+        if tensor is None or not isinstance(key, str):
             others.append(name)
         elif name in tensors:
             raise CheckpointError(
@@ -40,12 +57,20 @@ def published_state(content: Mapping[object, object], source: str) -> PublishedS
                 f"{', '.join(PREFIXES)}. Expected one: remove the entries that do not belong."
             )
         else:
-            tensors[name] = value
+            tensors[name] = tensor
     meta = content.get("meta")
     meta = meta if isinstance(meta, dict) else {}
+    said = OPENMMLAB if any(writer in meta for writer in WRITERS) else None
     epoch = meta.get("epoch", content.get("epoch"))
+    order = meta.get("order")
     return PublishedState(
-        tensors, tuple(others), _class_names(meta), epoch if isinstance(epoch, int) else None
+        tensors,
+        tuple(others),
+        class_names(meta),
+        epoch if isinstance(epoch, int) else None,
+        recorded_clip(content),
+        recorded_conventions(meta, source) or said,
+        tuple(order.split("\n")) if isinstance(order, str) else (),
     )
 
 
@@ -55,14 +80,10 @@ def _without_prefixes(name: str) -> str:
     return name
 
 
-def _class_names(meta: Mapping[object, object]) -> tuple[str, ...] | None:
-    """Return the names under ``CLASSES`` (0.x) or ``dataset_meta.classes`` (1.x)."""
-    dataset = meta.get("dataset_meta")
-    groups = [meta, dataset if isinstance(dataset, dict) else {}]
-    for group in groups:
-        for key in ("CLASSES", "classes"):
-            names = group.get(key)
-            names = names.split("\n") if isinstance(names, str) else names  # safetensors
-            if isinstance(names, list | tuple) and names and all(type(n) is str for n in names):
-                return tuple(map(str, names))
+def _tensor(value: object) -> Tensor | None:
+    """Return a tensor as it is, an array of numbers as a tensor, None for anything else."""
+    if isinstance(value, Tensor):
+        return value
+    if isinstance(value, np.ndarray) and re.fullmatch(r"[fiub?]\d*", value.dtype.str[1:]):
+        return torch.from_numpy(value.astype(value.dtype.newbyteorder("="), copy=False))
     return None

@@ -16,7 +16,7 @@ import re
 import warnings
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import Any, Final
+from typing import IO, Any, Final
 
 import numpy as np
 import torch
@@ -138,8 +138,9 @@ class _Array(Inert):
 
     def build(self) -> object:
         """Return the array, or a placeholder for arrays of objects and records."""
-        if isinstance(self.state, tuple) and len(self.state) == 5:
-            _, shape, dtype, fortran, raw = self.state
+        state, self.state = self.state, None  # its bytes may be as large as the file
+        if isinstance(state, tuple) and len(state) == 5:
+            _, shape, dtype, fortran, raw = state
             flat = dtype.read(raw) if isinstance(dtype, _ArrayType) else None
             if flat is not None:
                 return flat.reshape(whole_numbers(shape), order="F" if fortran else "C")
@@ -244,8 +245,8 @@ _MEANINGS: Final[Mapping[tuple[str, str], object]] = MappingProxyType(
 class _Unpickler(pickle.Unpickler):
     """The standard unpickler with both of its ways to the outside replaced."""
 
-    def __init__(self, data: bytes, storage: Callable[[object], Storage]) -> None:
-        super().__init__(io.BytesIO(data), encoding="latin1")  # Python 2 wrote numpy's bytes so
+    def __init__(self, file: IO[bytes], storage: Callable[[object], Storage]) -> None:
+        super().__init__(file, encoding="latin1")  # Python 2 wrote numpy's bytes so
         self._storage = storage
 
     def find_class(self, module: str, name: str) -> object:
@@ -270,8 +271,15 @@ def unpickle(data: bytes, storage: Callable[[object], Storage] = _no_storage) ->
     Raises:
         Exception: of many kinds, where the pickle is damaged or refused.
     """
-    check_opcodes(io.BytesIO(data))
-    return _Unpickler(data, storage).load()
+    return unpickle_file(io.BytesIO(data), storage)
+
+
+def unpickle_file(file: IO[bytes], storage: Callable[[object], Storage] = _no_storage) -> object:
+    """Return the object of the pickle that begins here in a file, without a copy of the file."""
+    begin = file.tell()
+    check_opcodes(file)
+    file.seek(begin)
+    return _Unpickler(file, storage).load()
 
 
 def plain(value: object, seen: dict[int, object] | None = None) -> object:

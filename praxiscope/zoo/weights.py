@@ -1,59 +1,61 @@
 """Weights into a model, all or nothing, with a report of what fitted; and out of it again."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import BinaryIO
 
-import safetensors.torch
 import torch
 from torch import Tensor, nn
 
+from praxiscope.data.sampling import Clip
 from praxiscope.errors import CheckpointError
+from praxiscope.models.recognizer import Recognizer
+from praxiscope.zoo.adopt import adoption
 from praxiscope.zoo.checkpoint_file import checkpoint_format, read_checkpoint_file
 from praxiscope.zoo.files import write_atomically
-from praxiscope.zoo.openmmlab import published_state
+from praxiscope.zoo.layouts import renamed_state
+from praxiscope.zoo.recorded import RecordedClip, meta_entries
+from praxiscope.zoo.report import LoadReport
+from praxiscope.zoo.report import some as _some
+from praxiscope.zoo.safe_files import write_safetensors
+
+__all__ = ["LoadReport", "load_checkpoint", "recorded_by", "save_weights"]
 
 STRAYS_ALLOWED = 5  # names that only one side has, in parts that both have; or a tenth of the rest
 
 
-@dataclass(frozen=True)
-class LoadReport:
-    """What a checkpoint gave to a model."""
-
-    source: str  # the path and the recognised format
-    matched: int  # tensors of the model that were loaded
-    missing: tuple[str, ...]  # tensors of the model that keep their fresh values
-    unexpected: tuple[str, ...]  # entries of the file that the model has no place for
-    class_names: tuple[str, ...] | None  # as the file names its classes, if it does
-
-    def __str__(self) -> str:
-        lines = [f"{self.matched} tensors from {self.source}"]
-        if self.missing:
-            lines.append(f"  not in the file, left as they were: {_some(self.missing)}")
-        if self.unexpected:
-            lines.append(f"  in the file, not in the model: {_some(self.unexpected)}")
-        return "\n".join(lines)
-
-
 def load_checkpoint(
-    model: nn.Module, path: str | Path, *, num_classes: int | None = None
+    model: nn.Module,
+    path: str | Path,
+    *,
+    num_classes: int | None = None,
+    clip: Clip | None = None,
 ) -> LoadReport:
     """Load the weights in ``path`` into ``model`` and report what fitted.
 
-    Reads published files (OpenMMLab 0.x and 1.x), plain state dicts, safetensors and our own;
-    nothing in them is executed. Files older than BatchNorm's step counter may lack it. With
-    ``num_classes``, which must be the model's own number, a classifier of another size is left out
-    and the model's fresh one is kept, to be trained.
+    Reads files of OpenMMLab (0.x and 1.x), PySlowFast (also its Caffe2 ones) and PyTorchVideo,
+    plain state dicts, safetensors and our own, told apart by their content; nothing in them is
+    executed. Weights of another code base bring its conventions along: the model then takes its
+    normalisation, slow frames, lateral norms and head, and the report says so. Files older than
+    BatchNorm's step counter may lack it.
+
+    Args:
+        model: A recogniser; its state is changed only if the whole file fits.
+        path: A checkpoint.
+        num_classes: Must be the model's own number. A classifier of another size is then left out
+            and the model's fresh one is kept, to be trained.
+        clip: What the model is going to see. If the file says that its weights were trained on
+            other clips, the report warns.
 
     Raises:
         CheckpointError: The file is no checkpoint, or one of another model; the model is unchanged.
     """
     path = Path(path)
     kind = checkpoint_format(path)
-    source = f"{path} ({kind})"
-    state = published_state(read_checkpoint_file(path), str(path))
-    wanted = model.state_dict()
+    found = renamed_state(read_checkpoint_file(path), str(path))
+    state = found.state
+    change = adoption(model, state.tensors, state.conventions)
+    wanted = change.state_dict(model)
     given = dict(state.tensors)
     _check_classes(wanted, num_classes)
     left_out = {name: given.pop(name) for name in _other_classifier(wanted, given)}
@@ -63,34 +65,110 @@ def load_checkpoint(
     unexpected = tuple(name for name in given if name not in wanted) + state.not_tensors
     _check_shapes(wanted, matched, path)
     _check_fit(wanted, matched, missing, unexpected, path)
-    if left_out and num_classes is None:
+    notes = [*found.notes, *change.notes]
+    if left_out:
         name, tensor = next(iter(left_out.items()))
-        raise CheckpointError(
-            f"{path} has {len(tensor)} classes ('{name}'), the model has {len(wanted[name])}. "
-            f"Expected the same number: build the model with num_classes={len(tensor)}, or pass "
-            f"num_classes={len(wanted[name])} to load all but the classifier and train a new one."
+        theirs, ours = len(tensor), len(wanted[name])
+        if num_classes is None:
+            raise CheckpointError(
+                f"{path} has {theirs} classes ('{name}'), the model has {ours}. "
+                f"Expected the same number: build the model with num_classes={theirs}, or pass "
+                f"num_classes={ours} to load all but the classifier and train a new one."
+            )
+        notes.append(
+            f"the file's classifier of {theirs} classes was left out; the model's own, of {ours}, "
+            "is fresh and has to be trained"
         )
+    change.apply(model)
     model.load_state_dict(matched, strict=False)
-    return LoadReport(source, len(matched), missing, unexpected, state.class_names)
+    shapes = {name: tuple(tensor.shape) for name, tensor in (given | wanted).items()}
+    return LoadReport(
+        source=f"{path} ({kind})"
+        if found.layout == "OpenMMLab"
+        else f"{path} ({found.layout}, {kind})",
+        matched=len(matched),
+        missing=missing,
+        unexpected=unexpected,
+        class_names=state.class_names,
+        renamed=tuple(pair for pair in found.renamed if pair[1] in matched),
+        notes=tuple(notes),
+        warnings=_other_clip(state.clip, model, clip),
+        shapes={
+            name: shape
+            for name, shape in shapes.items()
+            if name in {*matched, *missing, *unexpected}
+        },
+    )
 
 
-def save_weights(model: nn.Module, path: str | Path, class_names: Sequence[str] = ()) -> None:
+def recorded_by(
+    model: nn.Module, class_names: Sequence[str] = (), clip: Clip | None = None
+) -> dict[str, str]:
+    """Return what our files record beside the weights of ``model``, as text."""
+    recorded = None
+    if clip is not None and clip.sampling == "strided":
+        recorded = RecordedClip(clip.frames, clip.stride, _slow_stride(model))
+    return meta_entries(
+        class_names=class_names,
+        conventions=model.conventions if isinstance(model, Recognizer) else None,
+        clip=recorded,
+    )
+
+
+def save_weights(
+    model: nn.Module,
+    path: str | Path,
+    class_names: Sequence[str] = (),
+    *,
+    clip: Clip | None = None,
+) -> None:
     """Write the model's weights, as safetensors if the path ends so, else as a torch file.
+
+    The file also records the classes, the conventions that the model follows and, if it is given,
+    the clip that it was trained on.
 
     Raises:
         PraxiscopeError: The disk is full or the folder refuses; a previous file survives.
     """
     state = {name: tensor.detach().cpu() for name, tensor in model.state_dict().items()}
+    meta = recorded_by(model, class_names, clip)
 
     def write(file: BinaryIO) -> None:
-        if Path(path).suffix == ".safetensors":
-            meta = {"classes": "\n".join(class_names)} if class_names else None  # only text is kept
-            apart = {name: tensor.clone().contiguous() for name, tensor in state.items()}
-            file.write(safetensors.torch.save(apart, meta))
-        else:
-            torch.save({"state_dict": state, "meta": {"classes": tuple(class_names)}}, file)
+        torch.save({"state_dict": state, "meta": meta | {"classes": tuple(class_names)}}, file)
 
-    write_atomically(path, write)
+    if Path(path).suffix == ".safetensors":
+        write_safetensors(path, state, meta)
+    else:
+        write_atomically(path, write)
+
+
+def _slow_stride(model: nn.Module) -> int | None:
+    found = getattr(getattr(model, "backbone", None), "slow_stride", None)
+    return found if isinstance(found, int) else None
+
+
+def _other_clip(
+    recorded: RecordedClip | None, model: nn.Module, clip: Clip | None
+) -> tuple[str, ...]:
+    """Return what differs between the clips a file was trained on and those of a model."""
+    if recorded is None:
+        return ()
+    warnings = []
+    strided = clip is not None and clip.sampling == "strided"
+    if strided and clip and (clip.frames, clip.stride) != (recorded.frames, recorded.stride):
+        warnings.append(
+            f"these weights were trained on clips of {recorded.frames} frames, one every "
+            f"{recorded.stride}; the recipe's are {clip.frames}, one every {clip.stride}: it may "
+            "be the checkpoint of a neighbouring model, and less accurate here"
+        )
+    slow = _slow_stride(model)
+    if recorded.slow_stride and slow and recorded.slow_stride != slow:
+        warnings.append(
+            f"in training the slow pathway saw every {recorded.slow_stride}th frame of a clip; "
+            f"this model's sees every {slow}th: it is the checkpoint of a neighbouring model, and "
+            "less accurate here"
+        )
+    return tuple(warnings)
 
 
 def _is_counter(name: str) -> bool:
@@ -168,9 +246,3 @@ def _numbers(tensor: Tensor) -> str:
 
 def _kind(tensor: Tensor) -> str:
     return f"{'x'.join(map(str, tensor.shape)) or 'one'} {_numbers(tensor)}"
-
-
-def _some(names: Iterable[str], limit: int = 3) -> str:
-    names = list(names)
-    more = f" and {len(names) - limit} more" if len(names) > limit else ""
-    return (", ".join(names[:limit]) or "none") + more

@@ -1,0 +1,129 @@
+"""What a checkpoint records beside its weights: classes, the clip it was trained on, conventions.
+
+Configurations in checkpoints are programs or YAML; here they are text in which numbers are looked
+for, and nothing else.
+"""
+
+import json
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+
+from praxiscope.errors import CheckpointError
+from praxiscope.models.conventions import Conventions, Normalization
+from praxiscope.zoo.pyslowfast import settings
+
+_LONGEST_CONFIG = 1 << 20  # characters
+
+
+@dataclass(frozen=True)
+class RecordedClip:
+    """The clips that weights were trained on."""
+
+    frames: int
+    stride: int
+    slow_stride: int | None = None  # frames of the clip per frame of the slow pathway
+
+
+def class_names(meta: Mapping[object, object]) -> tuple[str, ...] | None:
+    """Return the names under ``CLASSES`` (0.x) or ``dataset_meta.classes`` (1.x)."""
+    dataset = meta.get("dataset_meta")
+    groups = [meta, dataset if isinstance(dataset, dict) else {}]
+    for group in groups:
+        for key in ("CLASSES", "classes"):
+            names = group.get(key)
+            names = names.split("\n") if isinstance(names, str) else names  # safetensors
+            if isinstance(names, list | tuple) and names and all(type(n) is str for n in names):
+                return tuple(map(str, names))
+    return None
+
+
+def recorded_clip(content: Mapping[object, object]) -> RecordedClip | None:
+    """Return the clip that a file of any code base says its weights were trained on, if it does."""
+    meta = _mapping(content.get("meta"))
+    ours = meta.get("clip")
+    if isinstance(ours, str) and (match := re.fullmatch(r"(\d{1,4})x(\d{1,4})(?:/(\d+))?", ours)):
+        return RecordedClip(int(match[1]), int(match[2]), int(match[3]) if match[3] else None)
+    if isinstance(text := content.get("cfg"), str):  # PySlowFast
+        return _of_pyslowfast(text[:_LONGEST_CONFIG])
+    hub = _mapping(_mapping(content.get("message_hub")).get("runtime_info"))
+    for text in (meta.get("config"), meta.get("cfg"), hub.get("cfg")):  # OpenMMLab 0.x, 1.x
+        if isinstance(text, str) and (found := _of_openmmlab(text[:_LONGEST_CONFIG])):
+            return found
+    return None
+
+
+def _of_openmmlab(text: str) -> RecordedClip | None:
+    def number(name: str) -> int | None:
+        found = re.search(rf"\b{name}['\"]?\s*[=:]\s*(\d{{1,4}})\b", text)
+        return int(found[1]) if found else None
+
+    frames, stride = number("clip_len"), number("frame_interval")
+    return RecordedClip(frames, stride, number("resample_rate")) if frames and stride else None
+
+
+def _of_pyslowfast(text: str) -> RecordedClip | None:
+    def number(section: str, key: str) -> int | None:
+        values = settings(text, section).get(key, [])
+        return int(values[0]) if len(values) == 1 and re.fullmatch(r"\d{1,4}", values[0]) else None
+
+    frames, stride = number("DATA", "NUM_FRAMES"), number("DATA", "SAMPLING_RATE")
+    return RecordedClip(frames, stride, number("SLOWFAST", "ALPHA")) if frames and stride else None
+
+
+def recorded_conventions(meta: Mapping[object, object], source: str) -> Conventions | None:
+    """Return the conventions that a file of ours names, if it does.
+
+    Raises:
+        CheckpointError: They are damaged.
+    """
+    text = meta.get("conventions")
+    if not isinstance(text, str):
+        return None
+    try:
+        fields = json.loads(text[:10_000])
+        normalization = fields.pop("normalization")
+        if normalization is not None:
+            mean, std = (tuple(map(float, normalization[key])) for key in ("mean", "std"))
+            numbers = [*mean, *std]
+            if len(mean) != len(std) or not all(map(math.isfinite, numbers)) or min(std) <= 0:
+                raise ValueError("no normalization")
+            normalization = Normalization(mean, std)
+        found = Conventions(normalization=normalization, **fields)
+        window, flags = found.window, (found.reverse_channels, found.softmax_positions)
+        if (
+            not re.fullmatch(r"\w{1,40}", found.name)
+            or found.slow_frames not in ("strided", "linspace")
+            or not (window is None or (type(window) is int and 0 < window <= 1000))
+            or any(type(flag) is not bool for flag in flags)
+        ):
+            raise ValueError("a value out of range")
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        raise CheckpointError(
+            f"{source}: its entry 'conventions' is damaged ({error}). Expected what Praxiscope "
+            "writes: convert or save the weights again."
+        ) from error
+    return found
+
+
+def meta_entries(
+    *,
+    class_names: Sequence[str] = (),
+    conventions: Conventions | None = None,
+    clip: RecordedClip | None = None,
+) -> dict[str, str]:
+    """Return what our own files record, as text (safetensors keep nothing else)."""
+    meta: dict[str, str] = {}
+    if class_names:
+        meta["classes"] = "\n".join(class_names)
+    if conventions is not None:
+        meta["conventions"] = json.dumps(asdict(conventions))
+    if clip is not None:
+        slow = f"/{clip.slow_stride}" if clip.slow_stride else ""
+        meta["clip"] = f"{clip.frames}x{clip.stride}{slow}"
+    return meta
+
+
+def _mapping(value: object) -> Mapping[object, object]:
+    return value if isinstance(value, dict) else {}
