@@ -17,6 +17,7 @@ from torch.nn.functional import relu, scaled_dot_product_attention
 from praxiscope.errors import RecipeError
 from praxiscope.models.conv3d import FactorisedConv3d, PoolFrames
 
+Places = tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...], tuple[int, ...]]
 Pairwise = Literal["embedded_gaussian", "gaussian", "dot_product", "concatenation"]
 
 
@@ -31,7 +32,7 @@ class NonLocal:
         scale: In the embedded Gaussian, products are divided by the root of D.
     """
 
-    after: tuple[tuple[int, ...], ...] = ((), (0, 2), (0, 2, 4), ())  # the published R50
+    after: Places = ((), (0, 2), (0, 2, 4), ())  # the published R50
     pairwise: Pairwise = "embedded_gaussian"
     sub_sample: bool = True
     scale: bool = True

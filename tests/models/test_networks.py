@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from praxiscope.errors import RecipeError
-from praxiscope.models.conv3d import FactorisedConv3d, channels_last, PoolFrames
+from praxiscope.models.conv3d import FactorisedConv3d, PoolFrames, channels_last
 from praxiscope.models.recognizer import views_that_fit
 from praxiscope.models.resnet3d import Bottleneck3d
 from praxiscope.models.slowfast import SlowFast, every
