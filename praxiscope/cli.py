@@ -77,14 +77,27 @@ def _run(command: Callable[[argparse.Namespace], int], args: argparse.Namespace)
     try:
         return command(args)
     except PraxiscopeError as error:
-        print(f"error: {error}", file=sys.stderr)
+        _say(f"error: {error}")
         return STOPPED if type(error).__name__ == "StoppedError" else USER_ERROR
     except OSError as error:  # of a file or folder that nothing above has checked
-        print(f"error: {error.filename or 'the system'}: {error.strerror}.", file=sys.stderr)
+        _say(f"error: {error.filename or 'the system'}: {error.strerror}.")
         return USER_ERROR
     except KeyboardInterrupt:
-        print("stopped.", file=sys.stderr)
+        _say("stopped.")
         return STOPPED
+
+
+def _say(sentence: str) -> None:
+    """Print a sentence, unless another process that torchrun started here has printed one."""
+    report = os.environ.get("TORCHELASTIC_ERROR_FILE")  # in a folder for each process
+    if report:
+        try:
+            Path(report).parents[1].joinpath("said").open("x").close()
+        except FileExistsError:
+            return
+        except OSError:  # twice is better than never
+            pass
+    print(sentence, file=sys.stderr)
 
 
 def _train_options(parser: argparse.ArgumentParser) -> None:
@@ -96,7 +109,7 @@ def _train_options(parser: argparse.ArgumentParser) -> None:
         nargs="?",
         const="latest",
         metavar="CKPT",
-        help="go on from a checkpoint (default: latest.pth of the work dir, if there is one)",
+        help="go on from a checkpoint (none, or auto: latest.pth of the work dir, if it exists)",
     )
     add(
         "--validate",
@@ -142,14 +155,7 @@ def _test_options(parser: argparse.ArgumentParser) -> None:
 def _common_options(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--skip-broken", action="store_true", help="leave broken videos out; broken.txt lists them")
-    add(
-        "--cfg-options",
-        nargs="+",
-        action="extend",
-        default=[],
-        metavar="FIELD=VALUE",
-        help="change the recipe, as schedule.epochs=1 test_views.clips=1",
-    )
+    _recipe_options(parser)
     add(
         "--launcher",
         choices=("none", "pytorch", "slurm"),
@@ -157,6 +163,17 @@ def _common_options(parser: argparse.ArgumentParser) -> None:
         help="who has started the processes: nobody, torchrun, or Slurm",
     )
     add("--local_rank", "--local-rank", type=int, help=argparse.SUPPRESS)  # of old launchers
+
+
+def _recipe_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--cfg-options",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="FIELD=VALUE",
+        help="change the recipe, as schedule.epochs=1 test_views.clips=1",
+    )
 
 
 def _predict_options(parser: argparse.ArgumentParser) -> None:
@@ -174,7 +191,7 @@ def _predict_options(parser: argparse.ArgumentParser) -> None:
         choices=("tvl1", "farneback", "dis"),
         help="how a model of optical flow gets it from a video (default: tvl1, as published; slow)",
     )
-    add("--cfg-options", nargs="+", action="extend", default=[], metavar="FIELD=VALUE")
+    _recipe_options(parser)
 
 
 def _quickstart_options(parser: argparse.ArgumentParser) -> None:

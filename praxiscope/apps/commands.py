@@ -2,9 +2,11 @@
 
 import argparse
 import json
+from collections.abc import Iterable, Set
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from praxiscope.errors import DataError, PraxiscopeError
@@ -23,7 +25,7 @@ def train(args: argparse.Namespace) -> int:
     recipe = load_recipe(args.config, args.cfg_options)
     work_dir = args.work_dir or Path("work_dirs") / find_recipe(args.config).stem
     resume = Path(args.resume) if args.resume else None
-    if args.resume == "latest":
+    if args.resume in ("latest", "auto"):  # the second is the published spelling
         latest = work_dir / LATEST
         resume = latest if latest.is_file() else None
         print(f"resuming from {latest}" if resume else f"{latest} does not exist: a new run begins")
@@ -44,9 +46,9 @@ def train(args: argparse.Namespace) -> int:
     trained = run_training(recipe, work_dir, options)
     console = Console()
     if trained.is_main_process:
-        console.print(f"last checkpoint: {trained.latest}", soft_wrap=True, highlight=False)
-        if trained.best:
-            console.print(f"best checkpoint: {trained.best}", soft_wrap=True, highlight=False)
+        for name, file in (("last", trained.latest), ("best", trained.best)):
+            if file:
+                _print_line(console, f"{name} checkpoint: {file}")
     for wanted, name, file in (
         (args.test_last, "last", trained.latest),
         (args.test_best, "best", trained.best),
@@ -55,7 +57,10 @@ def train(args: argparse.Namespace) -> int:
             model = recipe.model.build()
             load_checkpoint(model, file)
             test_options = ScoreOptions(
-                seed=args.seed, skip_broken=args.skip_broken, work_dir=work_dir, devices=devices
+                seed=args.seed,
+                skip_broken=args.skip_broken,
+                work_dir=work_dir / f"test_{name}",  # its broken.txt is not that of the training
+                devices=devices,
             )
             tested = run_test(model, recipe, test_options, name=f"test {name}")
             if tested.is_main_process:
@@ -101,10 +106,8 @@ def test(args: argparse.Namespace) -> int:
     tested = run_test(model, recipe, options)
     if not tested.is_main_process:
         return 0
-    console.print(str(report), soft_wrap=True, highlight=False)
+    _print_line(console, str(report))
     scored = tested.scored
-    if not scored.videos:
-        raise DataError("no video of the test list could be used: there is nothing to report.")
     if args.out:
         write_results(args.out, scored.scores)
     if args.dump:
@@ -115,12 +118,12 @@ def test(args: argparse.Namespace) -> int:
 
 def predict(args: argparse.Namespace) -> int:
     """Print the five best classes of every video; a broken one does not stop the others."""
-    from praxiscope.apps.predict import find_videos, load_predictor
+    from praxiscope.apps.predict import SUFFIXES, find_videos, load_predictor
     from praxiscope.apps.render import annotate_video, top_lines
     from praxiscope.engine.results import check_writable
 
     videos = find_videos(args.videos)
-    copies = _copies(args.render, videos) if args.render else {}
+    copies = _copies(args.render, videos, SUFFIXES) if args.render else {}
     if args.out:
         check_writable(args.out, (".json",))
     predictor = load_predictor(
@@ -134,20 +137,22 @@ def predict(args: argparse.Namespace) -> int:
     console, errors = Console(), Console(stderr=True)
     found, failed = [], 0
     for number, video in enumerate(videos, 1):
-        try:
-            with console.status(f"{number}/{len(videos)} {video}"):
+        with console.status(escape(f"{number}/{len(videos)} {video}")):
+            try:
                 prediction = predictor(video)
-                if video in copies:
+            except DataError as error:
+                _print_error(errors, error)
+                failed += 1
+                continue
+            found.append(prediction)
+            _print_line(console, str(video))
+            _print_table(console, ("class", "probability"), prediction.top())
+            if video in copies:
+                try:
                     annotate_video(video, copies[video], top_lines(prediction.scores))
-        except DataError as error:
-            errors.print(f"error: {error}", soft_wrap=True, highlight=False, markup=False)
-            failed += 1
-            continue
-        found.append(prediction)
-        table = Table("class", "probability", title=str(video), title_justify="left")
-        for name, score in prediction.top():
-            table.add_row(name, f"{score:.4f}")
-        console.print(table)
+                except PraxiscopeError as error:  # the scores are worth having without the copy
+                    _print_error(errors, error)
+                    failed += 1
     if args.out:
         content = {
             "model": find_recipe(args.model).stem,
@@ -163,13 +168,17 @@ def predict(args: argparse.Namespace) -> int:
         }
         write_atomically(args.out, lambda file: file.write(json.dumps(content, indent=1).encode()))
     if failed:
-        errors.print(f"{failed} of {len(videos)} videos could not be used.", highlight=False)
+        _print_line(errors, f"{failed} of {len(videos)} videos could not be used, or not copied.")
     return 2 if failed else 0
 
 
-def _copies(target: Path, videos: list[Path]) -> dict[Path, Path]:
+def _copies(target: Path, videos: list[Path], suffixes: Set[str]) -> dict[Path, Path]:
     """Return where the annotated copy of each video goes; folders of frames have none."""
     files = [video for video in videos if video.is_file()]
+    if target.suffix.lower() in suffixes - {".mp4"} and not target.is_dir():
+        raise PraxiscopeError(
+            f"--render {target}: annotated videos are written as .mp4; name one, or a folder."
+        )
     if target.suffix.lower() == ".mp4":
         if len(videos) != 1 or not files:
             raise PraxiscopeError(
@@ -193,7 +202,28 @@ def _not_onto_themselves(copies: dict[Path, Path]) -> dict[Path, Path]:
 
 
 def _print_metrics(console: Console, title: str, metrics: dict[str, float]) -> None:
-    table = Table("metric", "value", title=title, title_justify="left")
-    for name, value in metrics.items():
-        table.add_row(name, f"{value:.4f}")
+    _print_line(console, title)
+    if metrics:
+        _print_table(console, ("metric", "value"), metrics.items())
+    else:
+        _print_line(
+            console, "no metrics: they need averaged views (--average-clips prob or score)."
+        )
+
+
+def _print_table(
+    console: Console, heads: tuple[str, str], rows: Iterable[tuple[str, float]]
+) -> None:
+    table = Table(*heads)
+    for name, value in rows:
+        table.add_row(escape(name), f"{value:.4f}")
     console.print(table)
+
+
+def _print_error(console: Console, error: PraxiscopeError) -> None:
+    _print_line(console, f"error: {error}")
+
+
+def _print_line(console: Console, line: str) -> None:
+    """Print a line as it is: unbroken and uncoloured, so that it can be searched for."""
+    console.print(line, soft_wrap=True, highlight=False, markup=False)

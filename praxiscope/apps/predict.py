@@ -5,6 +5,7 @@ The test list's code path does the work, so a prediction equals what a test give
 
 import glob
 import logging
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -17,7 +18,7 @@ from praxiscope.data.flow import flow_method as find_flow_method
 from praxiscope.data.flow import open_flow
 from praxiscope.data.lists import Kind, Record, VideoList, class_names
 from praxiscope.data.recognition import RecognitionDataset, open_record
-from praxiscope.errors import DataError, PraxiscopeError
+from praxiscope.errors import CheckpointError, DataError, PraxiscopeError
 from praxiscope.models.recognizer import Recognizer, score_views
 from praxiscope.recipe import Recipe, load_recipe
 from praxiscope.types import ItemKey
@@ -59,10 +60,14 @@ class Predictor:
     flow_method: str = "tvl1"  # how a model of flow gets it from a video file
 
     def __call__(self, video: str | Path) -> Prediction:
-        """Return the probabilities of one video, averaged over the recipe's test views.
+        """Return the probabilities of one video over the recipe's test views, joined as it says.
+
+        Where it averages logits ("score"), these are the softmax of their mean: the ranking that a
+        test has. Where it averages nothing, the probabilities are averaged.
 
         Raises:
             DataError: The video cannot be decoded; the message names it.
+            CheckpointError: The weights give no numbers.
         """
         path, recipe = Path(video), self.recipe
         flow = recipe.model.channels == 2
@@ -86,11 +91,25 @@ class Predictor:
         clips = batch.to(next(self.model.parameters()).device).clips
         chunk = recipe.max_testing_views
         with torch.inference_mode():
-            scores = score_views(self.model, clips, average="prob", max_views=chunk)[0]
+            logits = score_views(self.model, clips, average="none", max_views=chunk)[0]
+        scores = (
+            logits.mean(0).softmax(-1) if recipe.average == "score" else logits.softmax(-1).mean(0)
+        )
+        if not scores.isfinite().all():
+            raise CheckpointError(
+                f"{self.checkpoint} gives no numbers as the scores of {path}: its weights hold NaN "
+                "or are far too large; use an earlier checkpoint of the run."
+            )
         return Prediction(path, dict(zip(self.class_names, scores.tolist(), strict=True)))
 
     def __post_init__(self) -> None:
-        assert len(set(self.class_names)) == self.recipe.model.num_classes
+        assert len(self.class_names) == self.recipe.model.num_classes
+        name, times = Counter(self.class_names).most_common(1)[0]
+        if times > 1:  # scores are told apart by names
+            raise DataError(
+                f"{times} classes have the name '{name}': give every class a name of its own, one "
+                "a line, with --labels."
+            )
 
 
 def load_predictor(
@@ -139,7 +158,7 @@ def find_device(name: str | None = None) -> torch.device:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
         device = torch.device(name)
-        torch.empty(0, device=device)
+        torch.zeros(1, device=device).cpu()  # "meta" exists, but holds nothing
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         gpus = torch.cuda.device_count()
         raise PraxiscopeError(
@@ -198,6 +217,8 @@ def _expand(given: str) -> Iterator[Path]:
     path = Path(given)
     if path.is_file():
         yield path
+    elif path.exists() and not path.is_dir():
+        yield path  # a pipe or device: refused when its turn comes, without stopping the others
     elif path.is_dir():
         if any(path.glob("img_*.jpg")) or any(path.glob("*x_0*.jpg")):
             yield path

@@ -67,14 +67,7 @@ def trainer_from(devices: Devices, **settings: Any) -> lightning.Trainer:
         PraxiscopeError: This machine has no such devices, or nobody has started the processes.
     """
     count, num_nodes, environment = _processes(devices)
-    gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    absent = sorted(set(devices.ids) - set(range(gpus)))
-    if absent:
-        raise PraxiscopeError(
-            f"--gpu-ids {absent[0]}: this machine has {gpus} GPUs, counted from 0."
-        )
-    if gpus and count and count > gpus:
-        raise PraxiscopeError(f"{count} processes need a GPU each: this machine has {gpus} GPUs.")
+    gpus = _num_gpus()
     chosen = sorted(set(devices.ids)) or count or gpus or 1
     many = chosen != 1 or num_nodes > 1
     with quiet():
@@ -92,11 +85,33 @@ def trainer_from(devices: Devices, **settings: Any) -> lightning.Trainer:
         )
 
 
+def check_devices(devices: Devices) -> None:
+    """Raise what :func:`trainer_from` would, before anything is made for the run."""
+    _processes(devices)
+
+
 def _processes(devices: Devices) -> tuple[int | None, int, ClusterEnvironment]:
     """Return the processes of this machine (None: as many as GPUs), the machines, and who says so.
 
     Lightning would guess the last from variables that clusters also set where nobody asked.
     """
+    count, num_nodes, environment = _launched(devices)
+    gpus = _num_gpus()
+    absent = sorted(set(devices.ids) - set(range(gpus)))
+    if absent:
+        raise PraxiscopeError(
+            f"--gpu-ids {absent[0]}: this machine has {gpus} GPUs, counted from 0."
+        )
+    if gpus and count and count > gpus:
+        raise PraxiscopeError(f"{count} processes need a GPU each: this machine has {gpus} GPUs.")
+    return count, num_nodes, environment
+
+
+def _num_gpus() -> int:
+    return torch.cuda.device_count() if torch.cuda.is_available() else 0
+
+
+def _launched(devices: Devices) -> tuple[int | None, int, ClusterEnvironment]:
     if devices.launcher == "pytorch":
         start = "start with tools/dist_train.sh, tools/dist_test.sh or torchrun"
         count = _variable("LOCAL_WORLD_SIZE", start)
@@ -128,23 +143,6 @@ def _variable(name: str, start: str) -> int:
         found = f"is '{text}', not a whole number" if text else "is not set"
         raise PraxiscopeError(f"--launcher: the environment variable {name} {found}: {start}.")
     return int(text)
-
-
-def usable_device(name: str | None) -> torch.device:
-    """Return the device that torch calls ``name``; None takes a GPU if there is one.
-
-    Raises:
-        PraxiscopeError: This machine, or this build of torch, has no such device.
-    """
-    try:
-        device = torch.device(name or ("cuda" if torch.cuda.is_available() else "cpu"))
-        torch.zeros(1, device=device).cpu()
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        reason = str(error).strip().partition("\n")[0].rstrip(".")
-        raise PraxiscopeError(
-            f"--device {name} cannot be used: {reason}. Expected cpu, cuda, cuda:1 ..."
-        ) from error
-    return device
 
 
 def check_seed(seed: int) -> None:

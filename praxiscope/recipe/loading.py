@@ -62,7 +62,10 @@ def load_recipe(name: str | Path, overrides: Sequence[str] = ()) -> Recipe:
         recipe = namespace["recipe"]()
     except PraxiscopeError:
         raise
-    except Exception as error:  # whatever somebody's own file raises, the file is what to mend
+    except (
+        Exception,
+        SystemExit,
+    ) as error:  # whatever somebody's own file raises, the file is what to mend
         raise RecipeError(f"{path} cannot be run: {type(error).__name__}: {error}") from error
     if not isinstance(recipe, Recipe):
         raise RecipeError(f"{path}: recipe() returns {type(recipe).__name__}, not a Recipe.")
@@ -94,7 +97,18 @@ def override_fields(recipe: Recipe, overrides: Sequence[str]) -> Recipe:
 
 
 def _replace(node: Any, changes: dict[str, Any], *, where: str) -> Any:
-    """Return a copy of the dataclass ``node`` with a tree of texts read into its fields."""
+    """Return a copy of the dataclass ``node`` with a tree of texts read into its fields.
+
+    Of a tuple of dataclasses the fields are the places, from 0.
+    """
+    if isinstance(node, tuple) and node and all(map(dataclasses.is_dataclass, node)):
+        places = {str(place): item for place, item in enumerate(node)}
+        for name, change in changes.items():
+            if name not in places or not isinstance(change, dict):
+                last = f"It has 0 to {len(node) - 1}"
+                raise RecipeError(f"{where} has no item '{name}'. {last}, each with fields.")
+            places[name] = _replace(places[name], change, where=f"{where}.{name}")
+        return tuple(places.values())
     if not dataclasses.is_dataclass(node) or isinstance(node, type):
         raise RecipeError(f"{where} is {node!r}: it has no field '{next(iter(changes))}'.")
     fields = [f.name for f in dataclasses.fields(node)]
