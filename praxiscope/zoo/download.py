@@ -23,6 +23,7 @@ from urllib.request import (
     Request,
 )
 
+from filelock import FileLock
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -73,7 +74,8 @@ def fetch_checkpoint(
     map's, can only be checked for length, and is then taken from the cache as it is.
 
     A download that is cut off stays as ``NAME.part`` and goes on from there, in this call (after
-    ``wait_seconds``, twice that, and so on) or in a later one. One process at a time per file.
+    ``wait_seconds``, twice that, and so on) or in a later one. Of several processes that want the
+    same file, one downloads it and the others wait.
 
     Raises:
         CheckpointError: The address is not http, https or file; the server has no such file or
@@ -91,29 +93,32 @@ def fetch_checkpoint(
     assert attempts > 0
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        if target.is_file() and (digest is None or _sha256(target).startswith(digest)):
+        if _is_whole(target, digest):
             return target
-        if digest is None:
-            part.unlink(missing_ok=True)  # nothing would show that its half is of another file
-        for attempt in range(attempts):
-            resumed = part.exists()
-            try:
-                _download(url, part, timeout_seconds)
-            except _TransferError as error:
-                if attempt + 1 == attempts:
-                    raise CheckpointError(
-                        f"{url} could not be downloaded in {attempts} attempts: {error}. Check the "
-                        "connection and try again: it goes on where it stopped."
-                    ) from error
-                time.sleep(wait_seconds * 2**attempt)
-                continue
-            found = _sha256(part)
-            if digest is None or found.startswith(digest):
-                part.replace(target)
+        with FileLock(target.with_name(f".{name}.lock")):  # of several processes one downloads
+            if _is_whole(target, digest):
                 return target
-            part.unlink()
-            if not resumed:  # what was there before may have been the wrong half
-                break
+            if digest is None:
+                part.unlink(missing_ok=True)  # nothing would show that its half is of another file
+            for attempt in range(attempts):
+                resumed = part.exists()
+                try:
+                    _download(url, part, timeout_seconds)
+                except _TransferError as error:
+                    if attempt + 1 == attempts:
+                        raise CheckpointError(
+                            f"{url} could not be downloaded in {attempts} attempts: {error}. "
+                            "Check the connection and try again: it goes on where it stopped."
+                        ) from error
+                    time.sleep(wait_seconds * 2**attempt)
+                    continue
+                found = _sha256(part)
+                if digest is None or found.startswith(digest):
+                    part.replace(target)
+                    return target
+                part.unlink()
+                if not resumed:  # what was there before may have been the wrong half
+                    break
     except OSError as error:
         raise CheckpointError(
             f"{target} could not be written: {error.strerror or error}. Free some space, or set "
@@ -218,6 +223,10 @@ def _progress() -> Progress:
         console=Console(stderr=True),
         transient=True,
     )
+
+
+def _is_whole(path: Path, digest: str | None) -> bool:
+    return path.is_file() and (digest is None or _sha256(path).startswith(digest))
 
 
 def _sha256(path: Path) -> str:

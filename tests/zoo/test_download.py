@@ -3,6 +3,7 @@ import hashlib
 import io
 import random
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,7 @@ def fetch(url: str, cache: Path, **options: Any) -> Path:
 
 
 def names(folder: Path) -> list[str]:
-    return sorted(path.name for path in folder.iterdir())
+    return sorted(path.name for path in folder.iterdir() if path.suffix != ".lock")
 
 
 def test_a_file_is_fetched_whole_and_only_once(server: Server, tmp_path: Path) -> None:
@@ -63,6 +64,14 @@ def test_a_later_call_goes_on_where_an_earlier_stopped(server: Server, tmp_path:
     assert fetch(f"{server.url}/{NAME}", tmp_path).read_bytes() == DATA
     assert server.requests[-1][1] == "bytes=1000000-"
     assert names(tmp_path) == [NAME]
+
+
+def test_of_several_that_want_a_file_one_downloads_it(server: Server, tmp_path: Path) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        paths = set(pool.map(lambda _: fetch(f"{server.url}/{NAME}", tmp_path), range(4)))
+    assert paths == {tmp_path / NAME}
+    assert (tmp_path / NAME).read_bytes() == DATA
+    assert len(server.requests) == 1
 
 
 def test_a_server_without_ranges_starts_over(server: Server, tmp_path: Path) -> None:
