@@ -76,14 +76,25 @@ def read_scores(path: str | Path) -> ScoreFile:
     return ScoreFile(path, matrix, known, named if len(named) == len(videos) else None)
 
 
-def recipe_labels(recipe: Recipe) -> tuple[Labels, str]:
-    """Return the labels of a recipe's test list, in its order, and the list's name.
+def read_test(path: str | Path, recipe: Recipe) -> tuple[ScoreFile, Labels]:
+    """Read the scores of a test of ``recipe``, and labels: the file's, else those of the test list.
 
     Raises:
-        DataError: The list does not exist or is not of its form.
+        DataError: The file cannot be read, or does not belong to the recipe or its list; or the
+            list is missing where it is needed.
     """
+    file = read_scores(path)
+    if file.scores.shape[1] != recipe.model.num_classes:
+        raise DataError(
+            f"{path} has scores of {file.scores.shape[1]} classes, but the recipe has "
+            f"{recipe.model.num_classes}: give the recipe of that test."
+        )
+    if file.labels:
+        return file, file.labels
     videos = find_list(recipe.test or recipe.val)
-    return tuple(r.labels for r in read_list(videos)), str(videos.annotations or videos.root)
+    labels = tuple(record.labels for record in read_list(videos))
+    check_length(file, labels, str(videos.annotations or videos.root))
+    return file, labels
 
 
 def check_length(file: ScoreFile, labels: Labels, source: str) -> None:

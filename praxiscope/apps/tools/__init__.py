@@ -9,6 +9,9 @@ TOOLS: tuple[str, ...] = (
     "get_flops",
     "eval_metric",
     "report_accuracy",
+    "confusion_matrix",
+    "print_config",
+    "publish_model",
     "flow_extraction",
 )
 

@@ -5,8 +5,8 @@ import ast
 from collections.abc import Sequence
 from pathlib import Path
 
-from praxiscope.engine.scores import as_truth, check_length, read_scores, recipe_labels
-from praxiscope.errors import DataError, PraxiscopeError, unknown_name
+from praxiscope.engine.scores import as_truth, read_test
+from praxiscope.errors import PraxiscopeError, unknown_name
 from praxiscope.metrics.classification import check_names, evaluate
 from praxiscope.recipe import load_recipe
 
@@ -32,17 +32,9 @@ def run(args: argparse.Namespace) -> int:
     names = tuple(args.eval or recipe.metrics)
     check_names(names)
     ks = _ks(args.eval_options)
-    file = read_scores(args.results)
-    num_classes = file.scores.shape[1]
-    if num_classes != recipe.model.num_classes:
-        raise DataError(
-            f"{file.path} has scores of {num_classes} classes, but {args.config} has "
-            f"{recipe.model.num_classes}: give the recipe of that test."
-        )
-    labels, source = (file.labels, str(file.path)) if file.labels else recipe_labels(recipe)
-    check_length(file, labels, source)
+    file, labels = read_test(args.results, recipe)
     several = any(name.endswith("average_precision") for name in names)
-    truth = as_truth(labels, num_classes, several=several)
+    truth = as_truth(labels, file.scores.shape[1], several=several)
     for name, value in evaluate(file.scores, truth, names, ks=ks).items():
         print(f"{name}: {value:.4f}")
     return 0

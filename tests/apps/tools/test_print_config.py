@@ -1,0 +1,60 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import praxiscope.recipe
+from praxiscope.apps.tools.print_config import as_python
+from praxiscope.cli import tool_main
+from praxiscope.data import catalog, lists, sampling, transforms
+from praxiscope.models import slowfast, slowonly
+from praxiscope.recipe import configs_folder, load_recipe
+
+ROOT = Path(__file__).parents[3]
+NAME = "slowonly_r50_4x16x1_256e_kinetics400_rgb"
+SLOWFAST = "slowfast_r50_4x16x1_256e_kinetics400_rgb"
+
+
+@pytest.mark.parametrize("name", [NAME, SLOWFAST])
+def test_what_is_printed_is_the_recipe_in_python(
+    capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    options = ["--cfg-options", "schedule.epochs=3", "train.root=a \"b' c"]
+    assert tool_main("print_config", [name, *options]) == 0
+    head, _, text = capsys.readouterr().out.partition("\n")
+    assert head.startswith("# ") and Path(head[2:]).samefile(
+        next(configs_folder().rglob(f"{name}.py"))
+    )
+    names = {"Path": Path}
+    for module in (praxiscope.recipe, catalog, lists, sampling, transforms, slowfast, slowonly):
+        names |= vars(module)
+    assert eval(text, names) == load_recipe(name, options[1:])
+    assert max(map(len, text.splitlines())) <= 100
+
+
+def test_json_names_the_class_of_each_object(capsys: pytest.CaptureFixture[str]) -> None:
+    assert tool_main("print_config", [NAME, "--options", "schedule.epochs=3", "--json"]) == 0
+    content = json.loads(capsys.readouterr().out)
+    assert content["class"] == "Recipe" and content["model"]["class"] == "SlowOnly"
+    assert content["schedule"]["epochs"] == 3
+    assert content["train"]["root"] == "data/kinetics400/rawframes_train"
+
+
+def test_the_published_command_runs_as_a_script() -> None:
+    script = [sys.executable, "tools/analysis/print_config.py", NAME]
+    options = ["--options", "test_views.clips=2"]
+    done = subprocess.run([*script, *options], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert "test_views=Views(clips=2, crops=3, size=256" in done.stdout
+
+
+def test_an_unknown_field_is_named_with_the_nearest(capsys: pytest.CaptureFixture[str]) -> None:
+    assert tool_main("print_config", [NAME, "--cfg-options", "schedule.epoch=1"]) == 2
+    error = capsys.readouterr().err
+    assert "no field 'epoch'. Did you mean 'epochs'?" in error and error.count("\n") == 1
+
+
+def test_containers_of_one_and_of_none_stay_what_they_are() -> None:
+    for value in ((1,), (), [], {}, {"a": (None, True)}, ((1, 2.5), ("x",)), "a\n'b'"):
+        assert eval(as_python(value)) == value
