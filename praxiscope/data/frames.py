@@ -12,6 +12,7 @@ import numpy as np
 from praxiscope.errors import DataError
 from praxiscope.types import Frame, Frames, Indices
 
+MAX_ASPECT = 64  # of a still image: brought to a common short side, a strip would fill the memory
 _FLOW_PARTS = (("x", "y"), ("flow_x", "flow_y"))  # published data sets have either
 
 
@@ -176,6 +177,11 @@ class StillImage:
         self._picture = _read_image(path, cv2.IMREAD_COLOR_RGB)
         self.num_frames = 1
         self.height, self.width = self._picture.shape[:2]
+        if max(self.height, self.width) > MAX_ASPECT * min(self.height, self.width):
+            raise DataError(
+                f"{path} is {self.width}x{self.height} pixels: too narrow to crop from; "
+                f"expected at most {MAX_ASPECT}:1."
+            )
 
     def frames_at(
         self, indices: Sequence[int] | Indices, each: Callable[[Frame], Frame] | None = None

@@ -46,7 +46,7 @@ class RecognitionDataset(Dataset[Sample | Broken]):
     ``dataset[ItemKey(epoch, index)]`` is a sample; ``dataset[index]`` is that of epoch 0. With a
     :class:`TrainTransform` it is one random clip (V = 1), with :class:`Views` all clips and crops.
     A video that cannot be used gives a :class:`Broken` and never another video; :meth:`load` raises
-    instead. A video shorter than the clip is repeated.
+    instead. A video shorter than the clip is repeated. Of an untrimmed video one part is drawn.
 
     Each frame is decoded, resized and cropped once, however many clips it is part of. An item takes
     at most 2 * V * C * T * H * W bytes at the crop's size while it is made, half of it afterwards.

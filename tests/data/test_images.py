@@ -52,6 +52,13 @@ def test_a_clip_of_an_image_shows_it_in_every_frame(
     assert data.load(ItemKey(0, 0)).label == 3
 
 
+def test_a_strip_that_would_fill_the_memory_is_refused(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.png", np.zeros((2, 129, 3), np.uint8))
+    with pytest.raises(DataError, match=r"a\.png is 129x2 pixels: too narrow to crop from"):
+        StillImage(path)
+    assert StillImage(write(path, np.zeros((128, 2, 3), np.uint8))).height == 128
+
+
 def test_a_folder_of_images_per_class_is_a_list(tmp_path: Path) -> None:
     for name in ("clap/0.jpg", "clap/1.PNG", "clap/notes.txt", "clap/2.mp4", "wave/a/3.webp"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
