@@ -1,7 +1,8 @@
 """One bar for a whole run: what is done, what it gives, how long it will still take."""
 
 import time
-from typing import Any
+from collections.abc import Iterable, Iterator
+from typing import Any, TypeVar
 
 import lightning
 from rich.console import Console
@@ -13,6 +14,8 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+
+T = TypeVar("T")
 
 SECONDS_BETWEEN_FIGURES = 0.2  # reading them waits for the device
 
@@ -51,41 +54,38 @@ class RunProgress(lightning.Callback):
         self._open(trainer, self.name, trainer.max_epochs * trainer.num_training_batches, done)
 
     def on_train_epoch_start(self, trainer: Any, pl_module: Any) -> None:
-        """Begin the epoch's means."""
+        """Begin to count the epoch's videos."""
         self._begin_epoch()
 
     def _begin_epoch(self) -> None:
-        # Tensors of the device, once there are any: they are read only when they are shown.
-        self._sums: dict[str, Any] = {"loss": 0.0, "top1_acc": 0.0}
         self._videos, self._started = 0, time.monotonic()
 
     def on_train_batch_end(
         self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         """Move on by a batch."""
-        for name, total in self._sums.items():
-            value = trainer.callback_metrics.get(f"train/{name}_step", 0.0)
-            self._sums[name] = total + len(batch) * value
         self._videos += len(batch)
         if self._bar is None or time.monotonic() - self._shown < SECONDS_BETWEEN_FIGURES:
             return
         self._shown = time.monotonic()
         done = trainer.current_epoch * trainer.num_training_batches + batch_idx + 1
-        epoch = f"{self.name} epoch {trainer.current_epoch + 1}/{trainer.max_epochs}"
-        self._update(epoch, done, self._figures(trainer))
+        self._update(self._epoch(trainer), done, self._figures(trainer, pl_module))
 
-    def _figures(self, trainer: Any) -> str:
-        videos = max(self._videos, 1)
+    def _epoch(self, trainer: Any) -> str:
+        return f"{self.name} epoch {trainer.current_epoch + 1}/{trainer.max_epochs}"
+
+    def _figures(self, trainer: Any, pl_module: Any) -> str:
+        """Return what there is: videos with several labels have no top-1."""
+        names = {"train/loss": "loss", "train/top1_acc": "top-1"}
+        figures = [f"{names[name]} {mean:.3f}" for name, mean in pl_module.means if name in names]
         rate = self._videos * trainer.world_size / max(time.monotonic() - self._started, 1e-9)
-        loss, top1 = (float(total) / videos for total in self._sums.values())
-        return f"loss {loss:.3f}  top-1 {top1:.3f}  {rate:.1f} videos/s"
+        return "  ".join([*figures, f"{rate:.1f} videos/s"])
 
     def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
         """Print the epoch's line; it stays above the bar."""
         if not trainer.is_global_zero:
             return
-        line = f"{self.name} epoch {trainer.current_epoch + 1}/{trainer.max_epochs}"
-        line += "  " + self._figures(trainer)
+        line = f"{self._epoch(trainer)}  {self._figures(trainer, pl_module)}"
         for name in ("top1_acc", "mean_class_accuracy"):
             value = trainer.callback_metrics.get(f"val/{name}")
             if value is not None:
@@ -110,6 +110,17 @@ class RunProgress(lightning.Callback):
         self._videos += len(batch) * trainer.world_size
         rate = self._videos / max(time.monotonic() - self._started, 1e-9)
         self._update(self.name, batch_idx + 1, f"{rate:.1f} videos/s")
+
+    def track(self, items: Iterable[T], name: str, total: int) -> Iterator[T]:
+        """Yield ``items`` while a bar of their own stands below the run's."""
+        if self._bar is None:
+            yield from items
+            return
+        task = self._bar.add_task(name, total=total, figures="")
+        for item in items:
+            yield item
+            self._bar.advance(task)
+        self._bar.remove_task(task)
 
     def _open(self, trainer: Any, name: str, total: int, done: int) -> None:
         if trainer.is_global_zero and self.console.is_terminal:

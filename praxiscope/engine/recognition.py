@@ -3,7 +3,9 @@
 Letters: B videos, V views, K classes, N videos of the list.
 """
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any, Self
 
 import lightning
@@ -14,11 +16,15 @@ from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 
 from praxiscope.engine.frozen import freeze, hold_still
 from praxiscope.engine.loading import RecipeData
+from praxiscope.engine.means import Means
 from praxiscope.engine.schedules import learning_rate
+from praxiscope.engine.trainer import broken_file, from_all
+from praxiscope.errors import DataError
 from praxiscope.metrics.classification import evaluate
 from praxiscope.models.recognizer import Recognizer, score_views
-from praxiscope.recipe import Recipe
+from praxiscope.recipe import Multigrid, Recipe
 from praxiscope.types import Batch, Broken
+from praxiscope.zoo.weights import recorded_by
 
 PREFIX = "model."  # of our module; left out on disk, where the published names are promised
 
@@ -35,7 +41,7 @@ class Scored:
 class RecognitionModule(lightning.LightningModule):
     """A recogniser in training and testing.
 
-    ``scored`` and ``metrics`` are of the last pass over a list.
+    ``scored`` and ``metrics`` are of the last pass over a list, ``means`` of the current epoch.
 
     Args:
         base_lr: The rate that the schedule starts from, already scaled to the batch.
@@ -59,6 +65,7 @@ class RecognitionModule(lightning.LightningModule):
         self.scored: Scored | None = None
         self.metrics: dict[str, float] = {}
         self.broken: dict[str, Broken] = {}
+        self.means = Means()
         self._parts: list[tuple[tuple[int, ...], tuple[str, ...], Tensor, Tensor]] = []
 
     # Training
@@ -78,30 +85,39 @@ class RecognitionModule(lightning.LightningModule):
         hold_still(self.model, self.recipe.frozen_stages, norms=self.recipe.norm_eval)
         return self
 
+    def on_train_epoch_start(self) -> None:
+        """Begin the epoch's means."""
+        self.means = Means()
+
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
         """Make dropout a function of (seed, epoch, batch), so that nothing has to be saved."""
         drawn = np.random.SeedSequence((self.seed, self.current_epoch, batch_idx))
         torch.manual_seed(int(drawn.generate_state(1)[0]))
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Return the mean loss of a batch."""
+        """Return the mean loss of a batch; the log has that of each list by itself."""
         self._note_broken(batch)
         if not len(batch):  # all broken: no gradient, but the other processes wait for one
             return sum((p.sum() * 0.0 for p in self.model.parameters()), torch.zeros(()))
         logits = self.model(batch.clips.flatten(0, 1))
         labels = batch.labels.repeat_interleave(batch.clips.shape[1], dim=0)
         loss = loss_of(logits, labels, self.recipe.label_smoothing)
-        logged = {"loss": loss.detach()}
-        if labels.ndim == 1:
-            logged["top1_acc"] = (logits.argmax(1) == labels).float().mean()
-        self.log_dict(
-            {f"train/{k}": v for k, v in logged.items()},
-            on_step=True,
-            on_epoch=True,
-            batch_size=len(batch),  # of the main process: waiting here for others might not end
-        )
+        views = batch.clips.shape[1]
+        for source, videos in runs(batch.sources):
+            name = f"train/aux{source - 1}_" if source else "train/"
+            part = slice(videos.start * views, videos.stop * views)
+            self._log_part(name, logits[part].detach(), labels[part], len(videos))
         self.log("train/lr", self.optimizers().param_groups[0]["lr"], batch_size=1)  # type: ignore[union-attr]
         return loss
+
+    def _log_part(self, name: str, logits: Tensor, labels: Tensor, videos: int) -> None:
+        """Log the loss and accuracy of the videos of one list."""
+        logged = {"loss": loss_of(logits, labels, self.recipe.label_smoothing)}
+        if labels.ndim == 1:
+            logged["top1_acc"] = (logits.argmax(1) == labels).float().mean()
+        for key, value in logged.items():  # of this process: to wait for others might not end
+            self.log(f"{name}{key}_step", value, batch_size=videos)
+            self.means.add(f"{name}{key}", value, videos)
 
     def configure_optimizers(self) -> Any:
         """Return SGD with momentum under the recipe's schedule, moved on after every step."""
@@ -115,10 +131,12 @@ class RecognitionModule(lightning.LightningModule):
         # Not from Lightning: asked this early it would make the loaders before it restores them.
         data: RecipeData = trainer.datamodule  # type: ignore[attr-defined]
         steps_per_epoch = data.steps_per_epoch(trainer.world_size)
+        grids = self.recipe.multigrid or Multigrid(short_cycle=False)
+        full = self.recipe.clip.frames, self.recipe.train_transform.size
 
         def factor(step: int) -> float:
             lr = learning_rate(self.recipe.schedule, self.base_lr, step, steps_per_epoch)
-            return lr / self.base_lr
+            return lr / self.base_lr * grids.long_grid(step // steps_per_epoch, *full).videos
 
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
         return {
@@ -142,20 +160,20 @@ class RecognitionModule(lightning.LightningModule):
 
     def on_validation_epoch_end(self) -> None:
         """Join the parts of all processes, in list order, and log the metrics."""
-        self.scored = self._gather()
-        if self.recipe.average != "none" and not self.trainer.sanity_checking:
-            scored = self.scored
-            found = evaluate(scored.scores, scored.labels, self.recipe.metrics)
-            stage = "val" if self.trainer.validating or self.trainer.training else "test"
-            self.metrics = found  # in float64; the log rounds to float32
-            for name, value in found.items():
-                self.log(f"{stage}/{name}", value, sync_dist=True)  # equal everywhere
+        self.scored, self.metrics = self._gather(), {}
+        stage = "test" if self.trainer.testing else "val"
+        if not self.scored.videos:
+            raise DataError(self._nothing_left(stage))
+        if self.recipe.average != "none":
+            self.metrics = evaluate(self.scored.scores, self.scored.labels, self.recipe.metrics)
+        for name, value in self.metrics.items():  # in float64; the log rounds to float32
+            self.log(f"{stage}/{name}", value, sync_dist=True)  # equal everywhere
 
     test_step = validation_step
     on_test_epoch_end = on_validation_epoch_end
 
     def _gather(self) -> Scored:
-        parts, self._parts = self._from_all(self._parts), []
+        parts, self._parts = from_all(self.trainer, self._parts), []
         self._share_broken()
         found: dict[int, tuple[str, Tensor, Tensor]] = {}
         for indices, videos, scores, labels in (batch for rank in parts for batch in rank):
@@ -165,24 +183,25 @@ class RecognitionModule(lightning.LightningModule):
         rows = [found[index] for index in sorted(found)]
         if not rows:
             return Scored(torch.empty(0, 0), torch.empty(0, dtype=torch.int64), ())
-        videos, scores, labels = zip(*rows, strict=True)
-        return Scored(torch.stack(scores), torch.stack(labels), tuple(videos))
+        names, all_scores, all_labels = zip(*rows, strict=True)
+        return Scored(torch.stack(all_scores), torch.stack(all_labels), tuple(names))
 
     def on_train_epoch_end(self) -> None:
         """Join what the processes know of broken videos."""
         self._share_broken()
 
     def _share_broken(self) -> None:
-        for part in self._from_all(self.broken):
+        for part in from_all(self.trainer, self.broken):
             self.broken |= part
 
-    def _from_all(self, part: Any) -> list[Any]:
-        """Return ``part`` of every process, in the order of their ranks."""
-        if self.trainer.world_size == 1:
-            return [part]
-        parts: list[Any] = [None] * self.trainer.world_size
-        torch.distributed.all_gather_object(parts, part)
-        return parts
+    def _nothing_left(self, stage: str) -> str:
+        data: RecipeData = self.trainer.datamodule  # type: ignore[attr-defined]
+        dataset = data.test_set if stage == "test" else data.val_set
+        name = dataset.videos.annotations or dataset.videos.root
+        return (
+            f"{name}: all {len(dataset)} videos are broken, so there is nothing to report; "
+            f"{broken_file(self.trainer)} lists them with the reasons."
+        )
 
     def _note_broken(self, batch: Batch) -> None:
         self.broken |= {broken.video: broken for broken in batch.broken}
@@ -193,12 +212,23 @@ class RecognitionModule(lightning.LightningModule):
         """Write ``backbone.*`` and ``cls_head.*``, as the published checkpoints do."""
         state = checkpoint["state_dict"]
         checkpoint["state_dict"] = {k.removeprefix(PREFIX): v for k, v in state.items()}
+        meta: dict[str, Any] = dict(recorded_by(self.model, clip=self.recipe.clip))
+        checkpoint["meta"] = meta
         if self.class_names:
-            checkpoint["meta"] = {"classes": list(self.class_names)}
+            meta["classes"] = list(self.class_names)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Undo :meth:`on_save_checkpoint`."""
         checkpoint["state_dict"] = {PREFIX + k: v for k, v in checkpoint["state_dict"].items()}
+
+
+def runs(sources: Sequence[int]) -> Iterator[tuple[int, range]]:
+    """Yield every list that a batch is from, with the places of its videos."""
+    start = 0
+    for source, group in groupby(sources):
+        stop = start + len(list(group))
+        yield source, range(start, stop)
+        start = stop
 
 
 def loss_of(logits: Tensor, labels: Tensor, smoothing: float = 0.0) -> Tensor:

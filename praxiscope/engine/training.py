@@ -12,17 +12,28 @@ from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 from praxiscope.data.lists import class_names
 from praxiscope.engine.checkpoints import LATEST, Checkpoints
 from praxiscope.engine.loading import RecipeData
+from praxiscope.engine.means import LogMeans
+from praxiscope.engine.norms import PreciseNorms
 from praxiscope.engine.progress import RunProgress
 from praxiscope.engine.recognition import RecognitionModule
-from praxiscope.engine.trainer import Devices, check_list, quiet, trainer_from, write_broken
+from praxiscope.engine.trainer import (
+    Devices,
+    check_devices,
+    check_list,
+    check_seed,
+    quiet,
+    trainer_from,
+    write_broken,
+    writing_logs,
+)
 from praxiscope.errors import CheckpointError, DataError
 from praxiscope.metrics.classification import check_names
 from praxiscope.models.recognizer import Recognizer
 from praxiscope.recipe import Recipe
 from praxiscope.types import Broken
-from praxiscope.zoo.create import find_checkpoint
 from praxiscope.zoo.files import check_folder
-from praxiscope.zoo.weights import load_checkpoint
+from praxiscope.zoo.imagenet import load_start
+from praxiscope.zoo.weights import prepare_for
 
 log = logging.getLogger(__name__)
 
@@ -66,14 +77,17 @@ def run_training(
         StoppedError: Ctrl-C or SIGTERM; the message names the checkpoint to continue from.
     """
     options = options or TrainOptions()
+    check_seed(options.seed)
+    check_devices(options.devices)
     data = RecipeData(
         recipe, seed=options.seed, skip_broken=options.skip_broken, one_frame=options.one_frame
     )
     check_names(recipe.metrics)
-    check_list(data.train_set, recipe.model.num_classes, skip_broken=options.skip_broken)
+    for dataset in (data.train_set, *data.auxiliary_sets):
+        check_list(dataset, recipe.model, skip_broken=options.skip_broken)
     if options.validate:
         try:
-            check_list(data.val_set, recipe.model.num_classes, skip_broken=options.skip_broken)
+            check_list(data.val_set, recipe.model, skip_broken=options.skip_broken)
         except DataError as error:
             raise DataError(f"{error} (--no-validate trains without it.)") from error
     if options.resume and not options.resume.is_file():
@@ -82,10 +96,23 @@ def run_training(
     lightning.seed_everything(options.seed, verbose=False)
     model = recipe.model.build()
     if recipe.start and not options.resume:
-        start = find_checkpoint(recipe.start, "")
-        log.warning("%s", load_checkpoint(model, start, num_classes=recipe.model.num_classes))
+        entry = recipe.model
+        report = load_start(
+            model,
+            recipe.start,
+            depth=entry.depth,
+            num_classes=entry.num_classes,
+            clip=recipe.clip,
+        )
+        log.warning("%s", report)
+    if options.resume:
+        prepare_for(model, options.resume)
 
     checkpoints = Checkpoints(work_dir, every=recipe.checkpoint_every, monitor=monitor(recipe))
+    progress = RunProgress(name)
+    callbacks: list[lightning.Callback] = [LogMeans(), progress, checkpoints]
+    if recipe.precise_bn:
+        callbacks.append(PreciseNorms(recipe.precise_bn, data, progress))
     logs = new_logs_folder(work_dir)
     csv = CSVLogger(save_dir=logs, name="", version="")
     trainer = trainer_from(
@@ -101,7 +128,7 @@ def run_training(
         log_every_n_steps=10,
         default_root_dir=work_dir,
         logger=[csv, TensorBoardLogger(save_dir=logs, name="", version="")],
-        callbacks=[RunProgress(name), checkpoints],
+        callbacks=callbacks,
     )
     seed = options.seed + (trainer.global_rank if options.diff_rank_seed else 0)
     module = RecognitionModule(
@@ -112,12 +139,11 @@ def run_training(
         class_names=class_names(data.train_set.videos),
     )
     try:
-        with quiet():
+        with quiet(), writing_logs(logs), checkpoints.restoring(options.resume):
             resume = str(options.resume) if options.resume else None
             trainer.fit(module, datamodule=data, ckpt_path=resume, weights_only=False)
     finally:
-        is_main = trainer.is_global_zero
-        write_broken(work_dir / "broken.txt", module.broken, is_main_process=is_main)
+        write_broken(trainer, module.broken)
     return Trained(
         model=model,
         latest=work_dir / LATEST,
@@ -125,14 +151,14 @@ def run_training(
         metrics=module.metrics,
         curves=logs / "metrics.csv",
         broken=tuple(module.broken.values()),
-        is_main_process=is_main,
+        is_main_process=trainer.is_global_zero,
     )
 
 
 def scaled_lr(recipe: Recipe, world_size: int, options: TrainOptions) -> float:
     """Return the learning rate for the videos in a step of this run, and say what was done."""
     optim = recipe.optim
-    batch = recipe.loader.videos_per_device * world_size * optim.accumulate
+    batch = recipe.videos_per_device * world_size * optim.accumulate
     if batch == optim.batch:
         return optim.lr
     if not options.auto_scale_lr:

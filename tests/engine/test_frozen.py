@@ -14,6 +14,7 @@ from praxiscope.engine.recognition import RecognitionModule, loss_of
 from praxiscope.engine.training import TrainOptions, run_training
 from praxiscope.models.slowfast import SlowFast
 from praxiscope.models.slowonly import SlowOnly
+from praxiscope.recipe import load_recipe
 from praxiscope.zoo.checkpoint_file import read_checkpoint_file
 from tests.tiny import tiny_recipe
 
@@ -132,3 +133,36 @@ def test_smoothed_targets_of_several_labels_follow_the_same_rule() -> None:
     targets = labels * 0.8 + 0.05
     by_hand = -(targets * p.log() + (1 - targets) * (1 - p).log()).mean()
     torch.testing.assert_close(loss_of(logits, labels, 0.2), by_hand)
+
+
+def test_the_example_recipe_trains_on_a_folder_with_everything_it_shows(
+    motions: MotionDataset, workdir: Path
+) -> None:
+    for split in ("train", "test"):
+        for line in motions.list_file(split).read_text().splitlines():
+            name, label = line.rsplit(" ", 1)
+            # three videos of some classes, one of others
+            if split == "train" or int(label) < 4:
+                target = workdir / "my_videos" / f"class_{label}" / f"{split}_{Path(name).name}"
+                target.parent.mkdir(parents=True, exist_ok=True)
+                target.symlink_to((motions.videos(split) / name).resolve())
+    example, tiny = load_recipe("finetune_frozen"), tiny_recipe(motions)
+    start = SLOWONLY.build().state_dict()
+    torch.save({"state_dict": start}, "start.pth")
+    recipe = replace(
+        example,
+        model=SLOWONLY,
+        start="start.pth",
+        clip=tiny.clip,
+        train_transform=tiny.train_transform,
+        val_views=tiny.val_views,
+        test_views=tiny.test_views,
+        loader=replace(example.loader, workers=0, videos_per_device=4),
+        schedule=replace(example.schedule, epochs=1),
+    )
+    trained = run_training(recipe, workdir / "run")
+    assert trained.metrics.keys() >= {"mean_class_accuracy"}
+    state = weights(trained.latest)
+    moved = {name for name in start if not torch.equal(start[name], state[name])}
+    assert moved and all("layer4" in name or "cls_head" in name for name in moved)
+    assert not any("running" in name for name in moved)

@@ -70,11 +70,14 @@ def three_epochs(motions: MotionDataset) -> Recipe:
     return tiny_recipe(motions, schedule=Cosine(epochs=3))
 
 
+@pytest.mark.parametrize("workers", [0, 2])
 def test_a_run_resumed_after_an_epoch_ends_as_if_it_had_never_stopped(
-    motions: MotionDataset, tmp_path: Path, uninterrupted: Path
+    motions: MotionDataset, tmp_path: Path, uninterrupted: Path, workers: int
 ) -> None:
-    epoch_1 = uninterrupted.with_name("epoch_1.pth")
-    resumed = run_training(three_epochs(motions), tmp_path, TrainOptions(resume=epoch_1))
+    recipe = three_epochs(motions)
+    recipe = replace(recipe, loader=replace(recipe.loader, workers=workers))
+    options = TrainOptions(resume=uninterrupted.with_name("epoch_1.pth"))
+    resumed = run_training(recipe, tmp_path, options)
     assert_equal_weights(resumed.latest, uninterrupted)
 
 
