@@ -30,15 +30,24 @@ SMALL = [
 ]
 
 
-def run(command: list[str], folder: Path) -> str:
-    """Run a command as a shell would and return what it printed."""
+def start(command: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run a command as a shell would."""
     environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHON": sys.executable}
     environment.pop("PYTEST_CURRENT_TEST", None)
-    done = subprocess.run(
+    return subprocess.run(
         command, cwd=folder, env=environment, capture_output=True, text=True, timeout=300
     )
+
+
+def run(command: list[str], folder: Path) -> str:
+    """Run a command that succeeds, and return what it printed."""
+    done = start(command, folder)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
+
+
+def script(name: str, *options: str) -> list[str]:
+    return ["bash", str(ROOT / "tools" / name), *options]
 
 
 @pytest.fixture(scope="module")
@@ -101,8 +110,7 @@ def tiny(motions: MotionDataset, workdir: Path) -> Path:
 
 def test_two_processes_count_every_video_once(tiny: Path) -> None:
     assert cli.test_main(["tiny.py", "weights.pth", "--out", "one.json", "--dump", "one.pkl"]) == 0
-    script = str(ROOT / "tools/dist_test.sh")
-    run(["bash", script, "tiny.py", "weights.pth", "2", "--out", "two.json"], tiny)
+    run(script("dist_test.sh", "tiny.py", "weights.pth", "2", "--out", "two.json"), tiny)
     one, two = (json.loads((tiny / name).read_text()) for name in ("one.json", "two.json"))
     np.testing.assert_allclose(np.array(one), np.array(two), atol=1e-6)
     dumped = pickle.loads((tiny / "one.pkl").read_bytes())
@@ -110,19 +118,40 @@ def test_two_processes_count_every_video_once(tiny: Path) -> None:
 
 
 def test_two_processes_train_one_model(tiny: Path) -> None:
-    script = str(ROOT / "tools/dist_train.sh")
-    options = ["loader.videos_per_device=2", "schedule.epochs=1"]
-    run(["bash", script, "tiny.py", "2", "--work-dir", "w", "--cfg-options", *options], tiny)
+    options = [
+        "--work-dir",
+        "w",
+        "--cfg-options",
+        "loader.videos_per_device=2",
+        "schedule.epochs=1",
+    ]
+    run(script("dist_train.sh", "tiny.py", "2", *options), tiny)
     state = torch.load(tiny / "w/latest.pth", weights_only=True)
     assert state["global_step"] == 4  # 16 videos, 2 on each of 2 processes
     assert (tiny / "w/best_top1_acc_epoch_1.pth").is_file()
+
+
+def test_an_error_of_two_processes_is_one_sentence(tiny: Path) -> None:
+    done = start(script("dist_train.sh", "tiny.py", "2", "--seed", "-1"), tiny)
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: --seed must") and done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("name", ["dist_train.sh", "dist_test.sh"])
+@pytest.mark.parametrize("options", [(), ("tiny.py", "weights.pth", "two")])
+def test_a_script_without_a_number_of_devices_says_how_it_is_used(
+    tmp_path: Path, name: str, options: tuple[str, ...]
+) -> None:
+    done = start(script(name, *options), tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.startswith("usage: ") and done.stderr.count("\n") == 1
 
 
 def test_training_resumes_with_the_published_flags_and_tests_at_the_end(
     tiny: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     common = ["tiny.py", "--work-dir", "w", "--seed", "1"]
-    assert cli.train_main([*common, "--resume", "--cfg-options", "schedule.epochs=1"]) == 0
+    assert cli.train_main([*common, "--resume", "auto", "--cfg-options", "schedule.epochs=1"]) == 0
     assert "w/latest.pth does not exist: a new run begins" in capsys.readouterr().out
     resume = ["--resume-from", "w/epoch_1.pth", "--test-last", "--test-best"]
     assert cli.train_main([*common, *resume]) == 0
@@ -144,15 +173,14 @@ def test_results_have_the_published_layouts(tiny: Path, suffix: str) -> None:
     assert np.array(read[suffix]()).shape == (8, 8)
 
 
-def predict(*options: str) -> int:
-    return main(["predict", *options, "--model", "tiny.py", "--checkpoint", "weights.pth"])
-
-
 def test_predict_prints_classes_and_writes_scores_and_a_copy(
     tiny: Path, motions: MotionDataset, capsys: pytest.CaptureFixture[str]
 ) -> None:
     video = motions.videos("test") / "left/left_00000.mp4"
-    assert predict(str(video), "--out", "p.json", "--render", "copy.mp4", "--device", "cpu") == 0
+    assert (
+        main(predict_with(str(video), "--out", "p.json", "--render", "copy.mp4", "--device", "cpu"))
+        == 0
+    )
     (found,) = json.loads((tiny / "p.json").read_text())["predictions"]
     assert list(found["scores"]) == motions.label_map.read_text().split()
     assert found["top5"][0]["class"] in capsys.readouterr().out
@@ -160,17 +188,35 @@ def test_predict_prints_classes_and_writes_scores_and_a_copy(
         assert copy.num_frames == source.num_frames
 
 
+def test_a_copy_that_cannot_be_written_leaves_the_scores(
+    tiny: Path, motions: MotionDataset, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tiny / "copies").write_text("a file where a folder should be")
+    options = ("--out", "p.json", "--render", "copies")
+    assert main(predict_with(str(motions.videos("test")), *options)) == 2
+    assert len(json.loads((tiny / "p.json").read_text())["predictions"]) == 8
+    assert "8 of 8 videos could not be used, or not copied" in capsys.readouterr().err
+
+
 def test_predict_takes_folders_and_patterns_and_goes_on_after_a_broken_video(
     tiny: Path, motions: MotionDataset, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tiny / "broken.mp4").write_text("no video")
+    os.mkfifo(tiny / "pipe.mp4")  # nobody writes into it
     folder, pattern = str(motions.videos("test")), f"{motions.videos('train')}/*/*_00000.mp4"
-    assert predict(folder, "broken.mp4", pattern, "--out", "p.json", "--render", "copies") == 2
+    assert (
+        main(
+            predict_with(
+                folder, "broken.mp4", "pipe.mp4", pattern, "--out", "p.json", "--render", "copies"
+            )
+        )
+        == 2
+    )
     predictions = json.loads((tiny / "p.json").read_text())["predictions"]
     assert len(predictions) == 16
     assert len(list((tiny / "copies").glob("*.mp4"))) == 16
     printed = capsys.readouterr()
-    assert "error: broken.mp4" in printed.err and "1 of 17 videos" in printed.err
+    assert "error: broken.mp4" in printed.err and "2 of 18 videos" in printed.err
 
 
 def test_the_zoo_lists_and_shows_published_models(capsys: pytest.CaptureFixture[str]) -> None:
@@ -190,81 +236,94 @@ def test_the_zoo_lists_and_shows_published_models(capsys: pytest.CaptureFixture[
     assert all(one.name in listed for one in cards())
 
 
+def train_with(*options: str) -> list[str]:
+    return ["train", "tiny.py", *options]
+
+
+def change(*fields: str) -> list[str]:
+    return train_with("--cfg-options", *fields)
+
+
+def evaluate_with(*options: str) -> list[str]:
+    return ["test", "tiny.py", "weights.pth", *options]
+
+
+def predict_with(*options: str) -> list[str]:
+    return ["predict", *options, "--model", "tiny.py", "--checkpoint", "weights.pth"]
+
+
 MISTAKES = {
     "a misspelt recipe": (
         ["train", "slowonly_r50_4x16x1_256e_kinetics400_rg"],
         "Did you mean 'slowonly_r50_4x16x1_256e_kinetics400_rgb'",
     ),
+    "a recipe that ends the program": (["train", "exits.py"], "exits.py cannot be run: SystemExit"),
     "a misspelt field": (
-        ["train", "tiny.py", "--cfg-options", "optim.lrr=1"],
+        change("optim.lrr=1"),
         "Recipe.optim has no field 'lrr'. Did you mean 'lr'?",
     ),
+    "a model without channels": (change("model.width=0"), "SlowOnly.width must be a whole number"),
+    "a dropout of more than all": (change("model.dropout=2"), "from 0 to 1, not 2.0"),
     "a missing list": (
         ["train", "slowonly_r50_video_4x16x1_256e_kinetics400_rgb"],
         "data/kinetics400/kinetics400_train_list_videos.txt",
     ),
-    "an empty list": (
-        ["train", "tiny.py", "--cfg-options", "train.annotations=empty.txt"],
-        "empty.txt is empty",
-    ),
+    "an empty list": (change("train.annotations=empty.txt"), "empty.txt is empty"),
     "a label outside the classes": (
-        ["train", "tiny.py", "--cfg-options", "train.annotations=outside.txt"],
+        change("train.annotations=outside.txt"),
         "outside.txt:2: label 8 is outside 0 .. 7",
     ),
-    "a missing video": (
-        ["train", "tiny.py", "--cfg-options", "train.annotations=missing.txt"],
-        "1 of 1 videos do not exist",
+    "a list with more classes than the model": (
+        change("model.num_classes=4"),
+        "has 8 classes and the model 4",
     ),
+    "a missing video": (change("train.annotations=missing.txt"), "1 of 1 videos do not exist"),
+    "a seed below 0": (train_with("--seed", "-1"), "--seed must be a whole number from 0"),
+    "a seed of 65 bits": (train_with("--seed", str(2**64)), "--seed must be a whole number"),
+    "less than one device": (train_with("--gpus", "0"), "--gpus must be a whole number"),
+    "a GPU that is not there": (train_with("--gpu-ids", "4096"), "--gpu-ids 4096: this machine"),
+    "a launcher that launched nothing": (train_with("--launcher", "pytorch"), "is not set: start"),
     "a missing checkpoint": (["test", "tiny.py", "nowhere.pth"], "no checkpoint nowhere.pth"),
     "no checkpoint": (["test", "tiny.py", "empty.txt"], "empty.txt"),
     "a checkpoint of another model": (
-        ["test", "tiny.py", "weights.pth", "--cfg-options", "model.depth=101"],
+        evaluate_with("--cfg-options", "model.depth=101"),
         "weights.pth",
     ),
-    "a result of no known kind": (
-        ["test", "tiny.py", "weights.pth", "--out", "r.xml"],
-        ".json",
-    ),
+    "a result of no known kind": (evaluate_with("--out", "r.xml"), ".json"),
     "a dump of every view": (
-        ["test", "tiny.py", "weights.pth", "--average-clips", "none", "--dump", "d.pkl"],
+        evaluate_with("--average-clips", "none", "--dump", "d.pkl"),
         "--dump d.pkl holds one score vector for each video",
     ),
+    "metrics of every view": (
+        evaluate_with("--average-clips", "none", "--eval", "top_k_accuracy"),
+        "metrics need one score vector for each video",
+    ),
     "a metric of lists with several labels": (
-        ["test", "tiny.py", "weights.pth", "--eval", "mean_average_precision", "--out", "r.json"],
+        evaluate_with("--eval", "mean_average_precision", "--out", "r.json"),
         "mean_average_precision is no metric for videos with one label",
     ),
     "an unknown metric": (
-        ["test", "tiny.py", "weights.pth", "--eval", "top_k_acuracy"],
+        evaluate_with("--eval", "top_k_acuracy"),
         "Did you mean 'top_k_accuracy'",
     ),
-    "no video": (
-        ["predict", "nowhere.mp4", "--model", "tiny.py", "--checkpoint", "weights.pth"],
-        "nowhere.mp4 stands for no video",
-    ),
+    "no video": (predict_with("nowhere.mp4"), "nowhere.mp4 stands for no video"),
+    "a device that is not there": (predict_with("broken.mp4", "--device", "foo"), "'foo'"),
+    "a device that holds nothing": (predict_with("broken.mp4", "--device", "meta"), "'meta'"),
     "a copy onto the video itself": (
-        [
-            *("predict", "broken.mp4", "--render", "broken.mp4"),
-            *("--model", "tiny.py", "--checkpoint", "weights.pth"),
-        ],
+        predict_with("broken.mp4", "--render", "broken.mp4"),
         "would replace broken.mp4 itself",
     ),
+    "a copy of another format": (predict_with("broken.mp4", "--render", "x.avi"), ".mp4"),
     "a best epoch without validation": (
-        ["train", "tiny.py", "--test-best", "--no-validate"],
+        train_with("--test-best", "--no-validate"),
         "--test-best needs --validate",
     ),
     "a work dir that is a file": (
-        ["train", "tiny.py", "--work-dir", "empty.txt"],
+        train_with("--work-dir", "empty.txt"),
         "empty.txt cannot be used as a folder to write to: File exists",
     ),
-    "a recipe's list that is a folder": (
-        ["train", "tiny.py", "--cfg-options", "train.annotations=."],
-        ".",
-    ),
+    "a recipe's list that is a folder": (change("train.annotations=."), "."),
     "an unknown model": (["zoo", "show", "slowfst_r50"], "slowfst_r50"),
-    "an unknown zoo action": (["zoo", "shwo"], "Did you mean 'show'?"),
-    "a pattern without matches": (["zoo", "x3d*"], "no published model matches 'x3d*'"),
-    "no name to show": (["zoo", "show"], "takes one name, not 0"),
-    "a row without weights": (["zoo", "download", "1: 1 Fusion"], "has no weights of its own"),
 }
 
 
@@ -273,6 +332,7 @@ def test_a_mistake_is_one_sentence_and_exit_code_2(
     tiny: Path, capsys: pytest.CaptureFixture[str], mistake: str
 ) -> None:
     (tiny / "empty.txt").write_text("")
+    (tiny / "exits.py").write_text("raise SystemExit(3)")
     (tiny / "outside.txt").write_text("a.mp4 1\nb.mp4 8\n")
     (tiny / "missing.txt").write_text("a.mp4 1\n")
     (tiny / "broken.mp4").write_text("no video")

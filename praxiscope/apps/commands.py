@@ -78,8 +78,7 @@ def test(args: argparse.Namespace) -> int:
     )
     from praxiscope.engine.testing import ScoreOptions, run_test
     from praxiscope.engine.trainer import Devices
-    from praxiscope.zoo.create import find_checkpoint
-    from praxiscope.zoo.weights import load_checkpoint
+    from praxiscope.zoo.create import find_checkpoint, load_model
 
     recipe = load_recipe(args.config, args.cfg_options)
     average = args.average_clips or recipe.average
@@ -92,8 +91,8 @@ def test(args: argparse.Namespace) -> int:
                 f"--dump {args.dump} holds one score vector for each video: average the views with "
                 "--average-clips prob or score, or write every view with --out."
             )
-    model = recipe.model.build()
-    report = load_checkpoint(model, find_checkpoint(args.checkpoint, args.config))
+    file = find_checkpoint(args.checkpoint, args.config)
+    model, report = load_model(recipe.model, file, clip=recipe.clip)
     console = Console()
     options = ScoreOptions(
         average=average,

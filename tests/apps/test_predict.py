@@ -17,6 +17,8 @@ import praxiscope
 from praxiscope.apps import predict as app
 from praxiscope.apps.predict import find_videos
 from praxiscope.data.flow import FlowVideo
+from praxiscope.data.lists import Record
+from praxiscope.data.recognition import RecognitionDataset
 from praxiscope.data.synthetic import MotionDataset
 from praxiscope.data.video import open_video
 from praxiscope.errors import (
@@ -26,7 +28,8 @@ from praxiscope.errors import (
     RecipeError,
     VideoError,
 )
-from praxiscope.recipe import find_recipe
+from praxiscope.recipe import find_recipe, load_recipe
+from praxiscope.types import Sample
 from praxiscope.zoo import create
 from praxiscope.zoo.cards import card
 from praxiscope.zoo.weights import save_weights
@@ -60,6 +63,36 @@ def test_a_prediction_is_a_probability_for_every_class(weights: Path, video: Pat
     assert found.label == best and all(score >= other for _, other in others)
 
 
+def test_a_recipe_that_averages_logits_is_followed(weights: Path, video: Path) -> None:
+    views = ("test_views.clips=3", *FAST[1:])
+
+    def scores(average: str) -> torch.Tensor:
+        chosen = (*views, f"average={average}")
+        found = praxiscope.predict(video, NAME, weights, overrides=chosen, device="cpu")
+        return torch.tensor(list(found.scores.values()))
+
+    recipe = load_recipe(NAME, views)
+    videos = replace(recipe.val, root=video.parent, kind="video")
+    records = [Record(video.name, ())]
+    sample = RecognitionDataset(videos, recipe.clip, recipe.test_views, records=records)[0]
+    assert isinstance(sample, Sample)
+    model = praxiscope.create_model(NAME, weights)
+    with torch.inference_mode():
+        logits = model(sample.clips)
+    torch.testing.assert_close(scores("score"), logits.mean(0).softmax(0))
+    torch.testing.assert_close(scores("prob"), logits.softmax(1).mean(0))
+    torch.testing.assert_close(scores("none"), scores("prob"))
+
+
+def test_weights_that_are_no_numbers_are_refused(video: Path, tmp_path: Path) -> None:
+    model = praxiscope.create_model(NAME)
+    with torch.no_grad():
+        model.get_parameter("cls_head.fc_cls.bias")[3] = torch.nan
+    save_weights(model, tmp_path / "nan.pth")
+    with pytest.raises(CheckpointError, match=r"nan.pth gives no numbers as the scores of .*mp4"):
+        praxiscope.predict(video, NAME, tmp_path / "nan.pth", overrides=FAST)
+
+
 def test_a_folder_of_frames_gives_nearly_what_its_video_gives(
     weights: Path, video: Path, tmp_path: Path
 ) -> None:
@@ -76,6 +109,9 @@ def test_class_names_come_from_a_file_of_labels(weights: Path, video: Path, tmp_
     labels.write_text("\n".join(f"action {n}" for n in range(400)))
     found = praxiscope.predict(video, NAME, weights, labels=labels, overrides=FAST)
     assert list(found.scores)[7] == "action 7"
+    labels.write_text("jump\n" * 400)
+    with pytest.raises(DataError, match="400 classes have the name 'jump'"):
+        praxiscope.predict(video, NAME, weights, labels=labels)
     labels.write_text("too\nfew")
     with pytest.raises(DataError, match="labels.txt names 2 classes"):
         praxiscope.predict(video, NAME, weights, labels=labels)
