@@ -19,13 +19,12 @@ from praxiscope.data.flow import open_flow
 from praxiscope.data.lists import Kind, Record, VideoList, class_names
 from praxiscope.data.recognition import RecognitionDataset, open_record
 from praxiscope.errors import CheckpointError, DataError, PraxiscopeError
-from praxiscope.models.recognizer import Recognizer, score_views
+from praxiscope.models.recognizer import Average, Recognizer, score_views
 from praxiscope.recipe import Recipe, load_recipe
 from praxiscope.types import ItemKey
 from praxiscope.zoo.cards import card
 from praxiscope.zoo.cards import class_names as published_class_names
-from praxiscope.zoo.create import PUBLISHED, find_checkpoint
-from praxiscope.zoo.weights import load_checkpoint
+from praxiscope.zoo.create import PUBLISHED, find_checkpoint, load_model
 
 log = logging.getLogger(__name__)
 
@@ -91,10 +90,10 @@ class Predictor:
         clips = batch.to(next(self.model.parameters()).device).clips
         chunk = recipe.max_testing_views
         with torch.inference_mode():
-            logits = score_views(self.model, clips, average="none", max_views=chunk)[0]
-        scores = (
-            logits.mean(0).softmax(-1) if recipe.average == "score" else logits.softmax(-1).mean(0)
-        )
+            joined: Average = "score" if recipe.average == "score" else "prob"
+            scores = score_views(self.model, clips, average=joined, max_views=chunk)[0]
+        if joined == "score":
+            scores = scores.softmax(-1)
         if not scores.isfinite().all():
             raise CheckpointError(
                 f"{self.checkpoint} gives no numbers as the scores of {path}: its weights hold NaN "
@@ -138,8 +137,9 @@ def load_predictor(
     chosen = find_device(device)
     find_flow_method(flow_method)  # a misspelt one is found before anything is downloaded
     file = find_checkpoint(checkpoint or PUBLISHED, model)
-    network = recipe.model.build()
-    report = load_checkpoint(network, file)
+    network, report = load_model(recipe.model, file, clip=recipe.clip)
+    for warning in report.warnings:
+        log.warning("%s", warning)
     network.eval().to(chosen)
     names = _class_names(recipe, labels, report.class_names)
     if names is None and checkpoint is None:

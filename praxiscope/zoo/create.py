@@ -1,13 +1,24 @@
 """A published model by its name, with or without its weights."""
 
+import logging
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
+
+from praxiscope.data.sampling import Clip
 from praxiscope.errors import CheckpointError, did_you_mean
 from praxiscope.models.recognizer import Recognizer
+from praxiscope.models.slowfast import SlowFast
+from praxiscope.models.slowonly import SlowOnly
 from praxiscope.recipe import load_recipe
 from praxiscope.zoo.cards import card, cards, fetch_published
-from praxiscope.zoo.weights import load_checkpoint
+from praxiscope.zoo.weights import LoadReport, load_checkpoint
+
+log = logging.getLogger(__name__)
 
 PUBLISHED = "published"
 
@@ -30,14 +41,52 @@ def create_model(
         RecipeError: There is no such recipe.
         CheckpointError: The checkpoint cannot be read, or is one of another model.
     """
-    entry = load_recipe(name).model
+    recipe = load_recipe(name)
+    entry = recipe.model
     if num_classes is not None:
         entry = replace(entry, num_classes=num_classes)
-    model = entry.build()
-    if checkpoint is not None:
-        load_checkpoint(model, find_checkpoint(checkpoint, name), num_classes=num_classes)
-    model.eval()
-    return model
+    if checkpoint is None:
+        return entry.build().eval()
+    path = find_checkpoint(checkpoint, name)
+    model, report = load_model(entry, path, num_classes=num_classes, clip=recipe.clip)
+    for warning in report.warnings:
+        log.warning("%s", warning)
+    return model.eval()
+
+
+def load_model(
+    entry: SlowOnly | SlowFast,
+    path: Path,
+    *,
+    num_classes: int | None = None,
+    clip: Clip | None = None,
+) -> tuple[Recognizer, LoadReport]:
+    """Return a recipe entry's model with the weights in ``path``, and the report.
+
+    As :func:`load_checkpoint` into a fresh model, but random numbers are drawn only if some stay.
+    """
+    with _Unfilled():
+        model = entry.build()
+    report = load_checkpoint(model, path, num_classes=num_classes, clip=clip)
+    if report.missing:
+        model = entry.build()
+        report = load_checkpoint(model, path, num_classes=num_classes, clip=clip)
+    return model, report
+
+
+class _Unfilled(TorchFunctionMode):
+    """Leaves out the random numbers of fresh weights, which take longer than reading a file."""
+
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        types: Sequence[type],
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
+    ) -> Any:
+        if func in (nn.init.kaiming_uniform_, Tensor.uniform_, Tensor.normal_):
+            return None  # of no use to their callers, which fill in place
+        return func(*args, **(kwargs or {}))
 
 
 def find_checkpoint(checkpoint: str | Path, recipe_name: str | Path) -> Path:

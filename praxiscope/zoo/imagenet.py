@@ -1,5 +1,6 @@
 """Start weights: checkpoints of the zoo, and 2-D ResNets trained on ImageNet, inflated."""
 
+from praxiscope.data.sampling import Clip
 from praxiscope.errors import CheckpointError, did_you_mean
 from praxiscope.models.inflate import InflationReport, inflate, is_resnet2d
 from praxiscope.models.recognizer import Recognizer
@@ -20,7 +21,7 @@ RESNETS = {
 
 
 def load_start(
-    model: Recognizer, start: str, *, depth: int, num_classes: int
+    model: Recognizer, start: str, *, depth: int, num_classes: int, clip: Clip | None = None
 ) -> LoadReport | InflationReport:
     """Load what training begins with into ``model``, and report what fitted.
 
@@ -30,6 +31,7 @@ def load_start(
             its content: the weights of a 2-D ResNet are inflated.
         depth: Of the model, or of its slow pathway.
         num_classes: Of the model. A classifier of another size is left out.
+        clip: What the model is going to see; the report warns if a file was trained on another.
 
     Raises:
         CheckpointError: Nothing has this name, the file is damaged or not whole, or its weights are
@@ -41,7 +43,7 @@ def load_start(
     if is_resnet2d(state):
         return inflate(model, state, f"{path} ({checkpoint_format(path)})")
     del state  # read once more: of a checkpoint there is more to know than its tensors
-    return load_checkpoint(model, path, num_classes=num_classes)
+    return load_checkpoint(model, path, num_classes=num_classes, clip=clip)
 
 
 def _address(start: str, depth: int) -> str | None:

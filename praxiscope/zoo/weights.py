@@ -101,6 +101,16 @@ def load_checkpoint(
     )
 
 
+def prepare_for(model: nn.Module, path: Path) -> None:
+    """Make a fresh model ready for the state of an earlier run, which may follow other conventions.
+
+    Raises:
+        CheckpointError: ``path`` is no checkpoint; the model is unchanged.
+    """
+    state = renamed_state(read_checkpoint_file(path), str(path)).state
+    adoption(model, state.tensors, state.conventions).apply(model)
+
+
 def recorded_by(
     model: nn.Module, class_names: Sequence[str] = (), clip: Clip | None = None
 ) -> dict[str, str]:
