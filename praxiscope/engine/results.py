@@ -59,12 +59,18 @@ def write_results(path: str | Path, scores: Tensor | npt.NDArray[np.floating]) -
     ======= ============================== =================================
 
     Raises:
-        PraxiscopeError: another suffix, views in a csv, or a folder or disk that refuses.
+        PraxiscopeError: another suffix, views in a csv, scores that are no numbers, or a folder or
+            disk that refuses.
     """
     path = Path(path)
     array = torch.as_tensor(scores).detach().to("cpu", torch.float32).numpy()
     assert array.ndim in (2, 3), f"scores of shape {array.shape}"
     _check_suffix(path, SCORE_SUFFIXES, per_view=array.ndim == 3)
+    if not np.isfinite(array).all():  # which JSON has no words for
+        raise PraxiscopeError(
+            f"{path} is not written: some scores are no numbers, because the weights hold NaN or "
+            "are far too large; test an earlier checkpoint of the run."
+        )
 
     def write(file: BinaryIO) -> None:
         match path.suffix:

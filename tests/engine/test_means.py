@@ -1,5 +1,7 @@
 """The means of an epoch: weighted by videos, over all processes, of whatever was measured."""
 
+import re
+from types import SimpleNamespace
 from typing import cast
 
 import lightning
@@ -9,6 +11,7 @@ import torch
 
 from praxiscope.engine import means
 from praxiscope.engine.means import Means
+from praxiscope.engine.progress import RunProgress
 
 TRAINER = cast(lightning.Trainer, None)
 
@@ -28,3 +31,12 @@ def test_processes_join_what_each_has_measured(monkeypatch: pytest.MonkeyPatch) 
     joined = ours.of_all(TRAINER)
     assert dict(joined) == {"loss": np.average([2.0, 5.0], weights=[3, 1]), "accuracy": 0.25}
     assert joined.videos == {"loss": 4, "accuracy": 1}
+
+
+def test_progress_shows_what_there_is() -> None:
+    module, trainer = SimpleNamespace(means=Means()), SimpleNamespace(world_size=1)
+    module.means.add("train/loss", 2.0, 4)
+    progress = RunProgress()
+    assert re.fullmatch(r"loss 2.000  [\d.]+ videos/s", progress._figures(trainer, module))
+    module.means.add("train/top1_acc", 0.5, 4)
+    assert "loss 2.000  top-1 0.500  " in progress._figures(trainer, module)

@@ -144,3 +144,11 @@ def test_a_failed_write_keeps_the_earlier_result_and_leaves_nothing_else(
         resource.setrlimit(resource.RLIMIT_FSIZE, unlimited)
     assert path.read_bytes() == before
     assert [entry.name for entry in tmp_path.iterdir()] == ["result.json"]
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_scores_that_are_no_numbers_are_not_written(tmp_path: Path, value: float) -> None:
+    path = tmp_path / "scores.json"
+    with pytest.raises(PraxiscopeError, match="scores.json is not written: some scores are no num"):
+        write_results(path, np.array([[0.5, value]]))
+    assert not path.exists()

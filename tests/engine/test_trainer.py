@@ -1,5 +1,7 @@
 """Devices, launchers and lists: what cannot work is one sentence, before anything starts."""
 
+import errno
+import threading
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,7 +15,14 @@ from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
 from praxiscope.data.synthetic import MotionDataset
 from praxiscope.engine.loading import RecipeData
 from praxiscope.engine.testing import ScoreOptions, run_test
-from praxiscope.engine.trainer import Devices, _processes, check_list, check_seed, write_broken
+from praxiscope.engine.trainer import (
+    Devices,
+    _processes,
+    check_list,
+    check_seed,
+    write_broken,
+    writing_logs,
+)
 from praxiscope.errors import DataError, PraxiscopeError
 from praxiscope.types import Broken
 from tests.tiny import tiny_recipe
@@ -130,3 +139,30 @@ def test_metrics_of_views_that_are_not_averaged_are_refused(motions: MotionDatas
     options = ScoreOptions(average="none", metrics=("top_k_accuracy",))
     with pytest.raises(PraxiscopeError, match="--eval top_k_accuracy: .* --average-clips prob"):
         run_test(recipe.model.build(), recipe, options)
+
+
+def test_a_full_disk_is_one_sentence_that_names_the_logs(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    full = OSError(errno.ENOSPC, "No space left on device")
+
+    def write() -> None:
+        raise full
+
+    def run() -> None:  # as TensorBoard does: the thread fails, and the error is raised again
+        thread = threading.Thread(target=write)
+        thread.start()
+        thread.join()
+        write()
+
+    with (
+        pytest.raises(PraxiscopeError, match="could not be written to: No space left on device"),
+        writing_logs(tmp_path),
+    ):
+        run()
+    assert capsys.readouterr().err == ""
+
+
+def test_errors_of_other_files_than_logs_keep_their_names(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="elsewhere"), writing_logs(tmp_path):
+        (tmp_path / "elsewhere").read_text()
