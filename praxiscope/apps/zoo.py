@@ -14,6 +14,10 @@ from praxiscope.zoo.cards import Card, card, cards, fetch_published
 def zoo(args: argparse.Namespace) -> int:
     """Do what the words say; words that begin with no action are patterns to list."""
     action, *names = args.words or ["list"]
+    if action == "convert":
+        from praxiscope.apps.convert import convert_command
+
+        return convert_command(names, args.to, args.report)
     if action not in _ACTIONS:
         action, names = "list", [action, *names]
     return _ACTIONS[action](names)
@@ -28,7 +32,7 @@ def _list(patterns: list[str]) -> int:
                 f"no published model matches '{pattern}'.{did_you_mean(pattern, _ACTIONS)} "
                 "'praxiscope zoo list' shows all."
             )
-    by_recipe = sorted(found.values(), key=lambda one: (one.mean_ap is not None, one.config))
+    by_recipe = sorted(found.values(), key=_place)
     for config, rows in groupby(by_recipe, key=lambda one: one.config):
         same = list(rows)
         console.print(f"{config}  {_cost(same[0])}", style="bold")
@@ -64,6 +68,11 @@ def _only(names: list[str], action: str) -> str:
             "checkpoint. 'praxiscope zoo list' shows them."
         )
     return names[0]
+
+
+def _place(one: Card) -> tuple[bool, bool, str]:
+    """Recognition before detection, recipes before rows without one, then by name."""
+    return one.mean_ap is not None, one.config_path is None, one.config
 
 
 def _cost(one: Card) -> str:
