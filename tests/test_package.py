@@ -186,7 +186,7 @@ def test_a_wheel_holds_the_modules_the_recipes_and_the_cards(tmp_path: Path) -> 
 
 def texts() -> Iterator[tuple[str, str]]:
     """Yield the path and the text of what the project consists of."""
-    folders = ["benchmarks", "configs", "docs", "examples", "praxiscope", "tests", "tools"]
+    folders = "benchmarks configs docs docs_zh_CN examples praxiscope tests tools".split()
     below = [path for folder in folders for path in (ROOT / folder).rglob("*")]
     files = [path for path in [*ROOT.iterdir(), *below] if path.suffix in TEXTS]
     for path in [*files, *(ROOT / name for name in OTHER_TEXTS)]:
@@ -210,7 +210,7 @@ def test_the_readme_lists_every_file_of_the_package() -> None:
 
 
 @pytest.mark.parametrize(
-    "page", [*sorted(ROOT.glob("*.md")), *sorted(ROOT.glob("docs/**/*.md"))], ids=module_id
+    "page", [*sorted(ROOT.glob("*.md")), *sorted(ROOT.glob("docs*/**/*.md"))], ids=module_id
 )
 def test_links_between_documents_lead_somewhere(page: Path) -> None:
     for target, anchor in re.findall(r"\]\(([^):#\s]*)(#[^)\s]+)?\)", page.read_text()):
@@ -227,6 +227,10 @@ def test_the_anchors_that_published_documents_link_to_are_there() -> None:
     guide = (ROOT / "docs/en/getting_started.md").read_text()
     assert "\n## Training setting\n" in guide
     assert "\n## Test a dataset\n" in guide
+    chinese = (ROOT / "docs_zh_CN/getting_started.md").read_text()
+    assert "\n## 训练配置\n" in chinese
+    assert "\n## 测试某个数据集\n" in chinese
+    assert "Kinetics400" in (ROOT / "docs_zh_CN/data_preparation.md").read_text()
 
 
 @pytest.mark.parametrize(
