@@ -10,9 +10,14 @@ TOOLS: tuple[str, ...] = (
     "eval_metric",
     "report_accuracy",
     "confusion_matrix",
+    "analyze_logs",
     "print_config",
     "publish_model",
     "flow_extraction",
+    "check_videos",
+    "bench_processing",
+    "benchmark",
+    "clip_feature_extraction",
 )
 
 

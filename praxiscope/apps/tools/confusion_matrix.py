@@ -148,8 +148,8 @@ def draw(
     room = int(float(figure.get_figheight()) * BELOW * 72 / (0.62 * size))  # letters
     ticks = range(0, number, step)
     texts = [_shortened(names[n] if step == 1 else f"{names[n]} ({n})", room) for n in ticks]
-    axes.set_yticks(ticks, texts, fontsize=size)
-    axes.set_xticks(ticks, texts, fontsize=size, rotation=90)
+    axes.set_yticks(ticks, texts, fontsize=size, parse_math=False)  # "$" is a sign like others
+    axes.set_xticks(ticks, texts, fontsize=size, parse_math=False, rotation=90)
     digits = len(str(counts.max(initial=0)))
     value_size = min(LARGEST, 0.9 * cell / (0.62 * digits))
     if not values or value_size < SMALLEST:

@@ -24,7 +24,7 @@ from tests.apps.tools.recipe_file import write_motion_recipe, write_recipe
 ROOT = Path(__file__).parents[3]
 LABELS = [0, 0, 0, 1, 1, 2, 5]
 TAKEN_FOR = [0, 1, 1, 1, 0, 2, 7]
-NAMES = ["left", "right", "up", "down", "in", "out [x]", "turn", "none"]
+NAMES = ["left", "right", "up", "down", "in", "out [x]", "turn $_$", "none"]
 COUNTS = np.zeros((8, 8), dtype=int)
 for true, other in zip(LABELS, TAKEN_FOR, strict=True):
     COUNTS[true, other] += 1
