@@ -186,8 +186,8 @@ def test_a_wheel_holds_the_modules_the_recipes_and_the_cards(tmp_path: Path) -> 
 
 def texts() -> Iterator[tuple[str, str]]:
     """Yield the path and the text of what the project consists of."""
-    folders = "benchmarks configs docs docs_zh_CN examples praxiscope tests tools".split()
-    below = [path for folder in folders for path in (ROOT / folder).rglob("*")]
+    code = ["benchmarks", "configs", "examples", "praxiscope", "tests", "tools"]
+    below = [path for folder in [*code, "docs", "docs_zh_CN"] for path in (ROOT / folder).rglob("*")]
     files = [path for path in [*ROOT.iterdir(), *below] if path.suffix in TEXTS]
     for path in [*files, *(ROOT / name for name in OTHER_TEXTS)]:
         yield path.relative_to(ROOT).as_posix(), path.read_text(encoding="utf-8")
