@@ -208,7 +208,17 @@ def _zoo_options(parser: argparse.ArgumentParser) -> None:
         "words",
         nargs="*",
         metavar="ACTION NAME",
-        help="list [PATTERN ...], show NAME, or download NAME; a pattern alone is listed",
+        help="list [PATTERN ...], show NAME, download NAME, or convert IN OUT; a pattern alone is "
+        "listed",
+    )
+    parser.add_argument(
+        "--to",
+        choices=("openmmlab", "pyslowfast", "pytorchvideo"),
+        help="convert: whose names to write (default: .safetensors and .pth OpenMMLab's, which are "
+        "ours; .pyth PySlowFast's)",
+    )
+    parser.add_argument(
+        "--report", type=Path, help="convert: write what became of every tensor into this file"
     )
 
 
@@ -270,5 +280,5 @@ _COMMANDS: dict[str, _Command] = {
     "test": ("Test a checkpoint with a recipe's views.", _test_options, _test),
     "predict": ("Say what videos show.", _predict_options, _predict),
     "tool": ("Run one of the published analysis scripts.", _tool_options, _tool),
-    "zoo": ("List, show or download the published models.", _zoo_options, _zoo),
+    "zoo": ("List, show, download or convert published models.", _zoo_options, _zoo),
 }

@@ -81,7 +81,7 @@ def renamed_state(content: Mapping[object, object], source: str) -> RenamedState
     if _num_pathways(ours) == 2:
         _swap_pathways(ours, slow_first=True)
     notes = [f"{len(momenta)} momenta of the optimiser left out"] if momenta else []
-    conventions = _conventions(layout, content, source)
+    conventions = state.conventions or _conventions(layout, content, source)
     state = replace(state, tensors=ours, conventions=conventions)
     return RenamedState(layout, state, tuple(renamed), tuple(notes))
 

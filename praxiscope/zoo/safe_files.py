@@ -20,7 +20,7 @@ def write_safetensors(
     Raises:
         PraxiscopeError: The disk is full or the folder refuses; a previous file survives.
     """
-    apart = _apart(tensors)
+    apart = tensors_apart(tensors)
 
     def write(file: BinaryIO) -> None:
         try:
@@ -33,8 +33,11 @@ def write_safetensors(
     write_atomically(path, write)
 
 
-def _apart(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return tensors of which none shares its memory, as the format asks; most already do not."""
+def tensors_apart(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return tensors of which none shares its memory: what one file holds of another's is whole.
+
+    Most already do not, and are not copied.
+    """
     seen: set[int] = set()
     apart: dict[str, Tensor] = {}
     for name, tensor in tensors.items():
