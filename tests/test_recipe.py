@@ -15,7 +15,7 @@ RECIPES = sorted((configs_folder() / "recognition").rglob("*.py"))
 def test_every_published_recipe_fits_together(path: Path) -> None:
     recipe = load_recipe(path)
     assert recipe.model.num_classes == recipe.train.num_classes == recipe.val.num_classes
-    assert recipe.optim.batch == 8 * recipe.loader.videos_per_device
+    assert recipe.optim.batch == 8 * recipe.videos_per_device
     assert recipe.model.channels == (2 if recipe.train.kind == "flow" else 3)
     assert path.stem in (recipe_docstring := path.read_text().split('"""')[1])
     assert "Published:" in recipe_docstring and "arXiv" in recipe_docstring
