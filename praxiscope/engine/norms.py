@@ -41,6 +41,8 @@ class PreciseNorms(lightning.Callback):
     @torch.no_grad()
     def _measure(self, trainer: Any, model: Recognizer) -> None:
         populations = [Population(norm) for norm in batch_norms(model) if norm.training]
+        if not populations:
+            return
         loader = self.data.extra_batches(trainer.current_epoch, self.settings.batches)
         for batch in self.progress.track(loader, "precise norms", len(loader)):
             if len(batch):  # else all of its videos are broken

@@ -5,7 +5,9 @@ import dataclasses
 import runpy
 import typing
 from collections.abc import Sequence
+from dataclasses import MISSING
 from pathlib import Path
+from types import GenericAlias
 from typing import Any
 
 from praxiscope.errors import PraxiscopeError, RecipeError, did_you_mean, unknown_name
@@ -116,12 +118,23 @@ def _replace(node: Any, changes: dict[str, Any], *, where: str) -> Any:
     for name, change in changes.items():
         if name not in fields:
             raise unknown_name("field", name, fields, where)
-        where_field = f"{where}.{name}"
+        where_field, kind = f"{where}.{name}", typing.get_type_hints(type(node))[name]
         if isinstance(change, dict):
-            values[name] = _replace(getattr(node, name), change, where=where_field)
+            value = getattr(node, name)
+            there = _default(kind) if value is None else value
+            values[name] = _replace(there, change, where=where_field)
         else:
-            values[name] = _read(change, typing.get_type_hints(type(node))[name], where_field)
+            values[name] = _read(change, kind, where_field)
     return dataclasses.replace(node, **values)
+
+
+def _default(kind: Any) -> Any:
+    """Return what ``X | None`` is with none of its fields given; None if it needs some."""
+    for option in filter(dataclasses.is_dataclass, typing.get_args(kind)):
+        given = (field.default is not MISSING for field in dataclasses.fields(option))
+        if isinstance(option, type) and all(given):
+            return option()
+    return None
 
 
 def _read(text: str, kind: Any, where: str) -> Any:
@@ -133,9 +146,16 @@ def _read(text: str, kind: Any, where: str) -> Any:
     except (ValueError, SyntaxError):
         value = text
     candidates = [value] if value is text else [value, text]  # "0123" may be meant as a string
+    # In a tuple, as fields that a dataclass lacks are no error where it stands by itself.
+    one: Any = GenericAlias(tuple, (kind,))
+    adapter = TypeAdapter(one, config={"extra": "forbid"})
+    problem: dict[str, Any] = {}
     for candidate in candidates:
         try:
-            return TypeAdapter(kind).validate_python(candidate)
+            return adapter.validate_python((candidate,))[0]
         except ValidationError as error:
-            reason = error.errors()[0]["msg"]
+            problem = problem or dict(error.errors()[0])
+    reason = problem["msg"]
+    if problem["type"] == "unexpected_keyword_argument":
+        reason += f" {problem['loc'][-1]!r}"
     raise RecipeError(f"{where}={text}: {reason}.")
