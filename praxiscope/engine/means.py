@@ -42,4 +42,5 @@ class LogMeans(lightning.Callback):
     def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
         """Join the processes. They meet here once an epoch, whatever each of them has logged."""
         pl_module.means = pl_module.means.of_all(trainer)
-        pl_module.log_dict({f"{name}_epoch": mean for name, mean in sorted(pl_module.means)})
+        joined = {f"{name}_epoch": mean for name, mean in sorted(pl_module.means)}
+        pl_module.log_dict(joined, sync_dist=True)  # equal everywhere
