@@ -16,7 +16,7 @@ SAID = {1, 2, 130}  # Python has printed a traceback, or we a sentence
 
 def launch(arguments: list[str]) -> int:
     """Return the exit status of the first process that failed, or 0."""
-    logging.getLogger("torch.distributed").setLevel(logging.CRITICAL)
+    logging.disable()  # of this process alone
     try:
         main(arguments)
     except ChildFailedError as error:
