@@ -194,8 +194,9 @@ def _matrix(vectors: Sequence[object], path: Path) -> npt.NDArray[np.floating]:
     for number, vector in enumerate(vectors):
         array = _array(vector)
         if array is None or array.ndim == 0 or not array.size:
+            kind = type(vector).__name__
             raise DataError(
-                f"{path}, video {number}: no numbers but {vector!r:.60}. {_WRITTEN_BY}."
+                f"{path}, video {number}: no vector of numbers ({kind}). {_WRITTEN_BY}."
             )
         if array.ndim > 1:
             raise DataError(
@@ -208,8 +209,8 @@ def _matrix(vectors: Sequence[object], path: Path) -> npt.NDArray[np.floating]:
                 f"{len(arrays[0])} before it. Expected as many for every video."
             )
         arrays.append(array)
-    kind = np.float32 if all(a.dtype in (np.float16, np.float32) for a in arrays) else np.float64
-    matrix: npt.NDArray[np.floating] = np.stack(arrays).astype(kind, copy=False)
+    dtype = np.float32 if all(a.dtype in (np.float16, np.float32) for a in arrays) else np.float64
+    matrix: npt.NDArray[np.floating] = np.stack(arrays).astype(dtype, copy=False)
     broken = np.flatnonzero(~np.isfinite(matrix).all(axis=1))
     if len(broken):
         raise DataError(

@@ -71,9 +71,9 @@ def test_dicts_of_other_writers_are_read(
         ([[1.0, 2.0], [1.0]], "video 1: scores of 1 classes, but of 2 before it"),
         ([[1.0, float("nan")], [1.0, 2.0]], "1 of 2 videos hold NaN .*first: video 0"),
         ([[[1.0, 2.0]], [[1.0, 2.0]]], "--average-clips prob or score"),
-        ([["a", "b"]], "no numbers"),
-        ([[1.0, [2.0]]], "no numbers"),
-        ([1.0, 2.0], "no numbers"),
+        ([["a", "b"]], "no vector of numbers"),
+        ([[1.0, [2.0]]], "no vector of numbers"),
+        ([1.0, 2.0], "no vector of numbers"),
     ],
 )
 @pytest.mark.parametrize("suffix", [".json", ".pkl"])

@@ -181,13 +181,15 @@ def _inches(number: int) -> float:
 def _tested(checkpoint: str, config: str, recipe: Recipe) -> Integers:
     """Test a checkpoint and return its counts (K true, K predicted)."""
     from praxiscope.engine.testing import ScoreOptions, run_test
-    from praxiscope.zoo.create import find_checkpoint
-    from praxiscope.zoo.weights import load_checkpoint
+    from praxiscope.engine.trainer import Devices
+    from praxiscope.zoo.create import find_checkpoint, load_model
 
-    model = recipe.model.build()
-    print(load_checkpoint(model, find_checkpoint(checkpoint, config)))
+    model, report = load_model(recipe.model, find_checkpoint(checkpoint, config), clip=recipe.clip)
+    print(report)
     average = "prob" if recipe.average == "none" else recipe.average
-    scored = run_test(model, recipe, ScoreOptions(average=average, metrics=())).scored
+    # One device: several would be several processes, each of which runs this script.
+    options = ScoreOptions(average=average, metrics=(), devices=Devices(count=1))
+    scored = run_test(model, recipe, options).scored
     return confusion_matrix(scored.scores, scored.labels)
 
 

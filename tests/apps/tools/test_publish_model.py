@@ -12,6 +12,7 @@ from safetensors import safe_open
 from praxiscope.apps.tools.publish_model import publish
 from praxiscope.cli import tool_main
 from praxiscope.models.slowonly import SlowOnly
+from praxiscope.zoo.download import expected_digest
 from praxiscope.zoo.weights import load_checkpoint, save_weights
 
 ROOT = Path(__file__).parents[3]
@@ -32,6 +33,7 @@ def checkpoint(path: Path, **more: Any) -> Path:
 def check_name(path: Path, stem: str, suffix: str = ".pth") -> None:
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     assert path.name == f"{stem}-{digest[:8]}{suffix}"
+    assert expected_digest(path.name) == digest[:8]  # what a download is checked by
 
 
 @pytest.mark.parametrize("name", ["net.pth", "net"])

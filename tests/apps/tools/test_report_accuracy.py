@@ -1,3 +1,4 @@
+import json
 import pickle
 import re
 import subprocess
@@ -156,7 +157,7 @@ def test_what_does_not_fit_together_is_one_sentence_that_names_the_files(
     write_results(files / "narrow.pkl", RGB[:, 1:])
     broken = RGB.clone()
     broken[3, 2] = float("nan")
-    write_results(files / "nan.json", broken)
+    (files / "nan.json").write_text(json.dumps(broken.tolist()))
     labels = LABELS[[1, 0, *range(2, 40)]]
     dump_predictions(files / "swapped.pkl", RGB, labels, swapped(NAMES))
     dump_predictions(files / "other.pkl", RGB, LABELS, ["x.mp4", *NAMES[1:]])
