@@ -58,6 +58,7 @@ class ItemKey:
     epoch: int
     index: int  # the place in the list
     source: int = 0  # of several lists in one batch: 0 the main one
+    turn: int = 0  # how often the item has come before in the epoch, where classes are balanced
     shape: tuple[int, int] | None = None  # frames and pixels of the clip; None: as always
 
 

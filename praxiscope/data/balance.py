@@ -33,3 +33,12 @@ class ClassBalance:
             for done in range(0, count, len(items))
         ]
         return np.concatenate(drawn)
+
+
+def turns_of(order: Indices) -> Indices:
+    """Return how often the item at each place has come before, (N,) -> (N,)."""
+    places = np.argsort(order, kind="stable")  # those of an item together, in their order
+    items = order[places]
+    turns = np.empty_like(order)
+    turns[places] = np.arange(len(order)) - np.searchsorted(items, items)
+    return turns

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch.utils.data import BatchSampler, DataLoader, Dataset, Sampler
 
-from praxiscope.data.balance import ClassBalance
+from praxiscope.data.balance import ClassBalance, turns_of
 from praxiscope.errors import VideoError
 from praxiscope.types import Batch, Broken, Indices, ItemKey, Sample
 
@@ -85,9 +85,11 @@ class EpochSampler(Sampler[ItemKey]):
         return rng.permutation(order if self.balance is None else self.balance.draw(rng))
 
     def __iter__(self) -> Iterator[ItemKey]:
-        order = np.resize(self.order(self.epoch), len(self) * self.world_size)
-        mine = order[self.start + self.rank :: self.world_size].tolist()
-        return (ItemKey(self.epoch, index) for index in mine)
+        order = self.order(self.epoch)
+        places = np.resize(np.arange(self.num_items), len(self) * self.world_size)
+        mine = places[self.start + self.rank :: self.world_size]
+        drawn = zip(order[mine].tolist(), turns_of(order)[mine].tolist(), strict=True)
+        return (ItemKey(self.epoch, index, turn=turn) for index, turn in drawn)
 
 
 class ShardSampler(Sampler[ItemKey]):

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from torch.utils.data import Dataset, Sampler
 
+from praxiscope.data.balance import turns_of
 from praxiscope.data.batch import EpochSampler
 from praxiscope.data.recognition import RecognitionDataset
 from praxiscope.types import Broken, ItemKey, Sample
@@ -79,12 +80,13 @@ class JointBatches(Sampler[list[ItemKey]]):
 
 def _passes(other: EpochSampler, source: int, position: int, every: int) -> Iterator[ItemKey]:
     """Yield every so many-th item of all passes over a list laid end to end, without an end."""
-    current, order = -1, np.arange(0)
+    current, order, turns = -1, np.arange(0), np.arange(0)
     while True:
         number, place = divmod(position, other.num_items)
         if number != current:
             current, order = number, other.order(number)
-        yield ItemKey(number, int(order[place]), source)
+            turns = turns_of(order)
+        yield ItemKey(number, int(order[place]), source, int(turns[place]))
         position += every
 
 

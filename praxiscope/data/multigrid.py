@@ -7,6 +7,7 @@ from itertools import count, islice
 
 from torch.utils.data import Dataset, Sampler
 
+from praxiscope.data.balance import turns_of
 from praxiscope.data.batch import EpochSampler
 from praxiscope.data.recognition import RecognitionDataset
 from praxiscope.data.transforms import TrainTransform
@@ -61,8 +62,9 @@ class GridBatches(Sampler[list[ItemKey]]):
 
     def _passes(self, epoch: int) -> Iterator[ItemKey]:
         for number in count(epoch * PASSES):
-            for index in self.sampler.order(number).tolist():
-                yield ItemKey(number, index)
+            order = self.sampler.order(number)
+            for index, turn in zip(order.tolist(), turns_of(order).tolist(), strict=True):
+                yield ItemKey(number, index, turn=turn)
 
 
 class GridDataset(Dataset[Sample | Broken]):

@@ -41,7 +41,7 @@ def open_record(videos: VideoList, record: Record, threads: int) -> FrameSource:
 
 
 class RecognitionDataset(Dataset[Sample | Broken]):
-    """A list of labelled videos. An item depends on (seed, epoch, index) and nothing else.
+    """A list of labelled videos. An item depends on the seed and its key and nothing else.
 
     ``dataset[ItemKey(epoch, index)]`` is a sample; ``dataset[index]`` is that of epoch 0. With a
     :class:`TrainTransform` it is one random clip (V = 1), with :class:`Views` all clips and crops.
@@ -94,7 +94,7 @@ class RecognitionDataset(Dataset[Sample | Broken]):
             with closing(self.open_source(self.videos, record, self.threads)) as source:
                 indices = self._indices(source.num_frames, rng)
                 plan = self._plan(source, rng)
-                clips = _decode(source, indices, plan)
+                clips = decode_views(source, indices, plan)
         except DataError as error:
             kind = VideoError if isinstance(error, VideoError) else DataError
             raise kind(self._where(record, key.index, str(error))) from error
@@ -103,7 +103,8 @@ class RecognitionDataset(Dataset[Sample | Broken]):
     def _draw(self, key: ItemKey) -> tuple[Record, np.random.Generator]:
         """Return the record, of an untrimmed video one of its parts, and what else draws from."""
         record = self.records[key.index]
-        rng = np.random.default_rng((self.seed, key.epoch, key.index))
+        # even numbers: the order of the list draws from 1
+        rng = np.random.default_rng((self.seed, key.epoch, key.index, 2 * key.turn))
         if record.parts:
             part = record.parts[rng.integers(len(record.parts))]
             record = record._replace(path=part_path(record.path, self.videos.template, part))
@@ -149,7 +150,7 @@ class RecognitionDataset(Dataset[Sample | Broken]):
         return f"{self.videos.annotations or self.videos.root}, item {index}: {named}"
 
 
-def _decode(source: FrameSource, indices: Indices, plan: Plan) -> Tensor:
+def decode_views(source: FrameSource, indices: Indices, plan: Plan) -> Tensor:
     """Frames (clips, T) of a video -> (V, C, T, H, W) uint8, each frame decoded once."""
     unique, places = np.unique(indices, return_inverse=True)
     places = places.reshape(indices.shape)

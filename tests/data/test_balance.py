@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from praxiscope.data.balance import ClassBalance
+from praxiscope.data.balance import ClassBalance, turns_of
 from praxiscope.data.batch import EpochSampler
 
 LABELS = [0] * 64 + [1] * 16 + [2] * 4
@@ -47,6 +47,26 @@ def test_the_order_depends_on_the_epoch_and_other_videos_have_their_turn() -> No
     assert drawn(0.0, 1) == drawn(0.0, 1) != drawn(0.0, 2)
     assert set(drawn(0.0, 1)) != set(drawn(0.0, 2))
     assert len({i for epoch in range(20) for i in drawn(0.0, epoch)}) == len(LABELS)
+
+
+def test_a_video_that_comes_again_in_an_epoch_says_so() -> None:
+    sampler = EpochSampler(len(LABELS), seed=0, balance=ClassBalance(LABELS, 0.0))
+    turns: dict[int, list[int]] = {}
+    for key in sampler:
+        turns.setdefault(key.index, []).append(key.turn)
+    assert all(found == list(range(len(found))) for found in turns.values())
+    assert {len(turns[index]) for index in range(80, 84)} == {7}
+    shares = [
+        list(EpochSampler(84, seed=0, rank=r, world_size=2, balance=sampler.balance))
+        for r in range(2)
+    ]
+    assert [key for pair in zip(*shares, strict=True) for key in pair] == list(sampler)
+
+
+@given(st.lists(st.integers(0, 5), max_size=30))
+def test_turns_count_what_came_before(items: list[int]) -> None:
+    turns = turns_of(np.array(items, dtype=np.int64))
+    assert turns.tolist() == [items[:place].count(item) for place, item in enumerate(items)]
 
 
 def test_processes_share_the_order_and_resume_within_it() -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from praxiscope.data.balance import ClassBalance
 from praxiscope.data.batch import EpochSampler
 from praxiscope.data.joint import JointBatches, JointDataset, seed_of
 from praxiscope.data.lists import Record, VideoList
@@ -152,3 +153,16 @@ def test_broken_videos_of_other_lists_are_told_apart_by_their_folder() -> None:
     found = data[ItemKey(0, 0, 0)], data[ItemKey(0, 0, 1)]
     assert all(isinstance(one, Broken) for one in found)
     assert [one.video for one in found] == ["broken.fake", "web/broken.fake"]
+
+
+def test_each_turn_of_a_video_in_one_pass_is_another_clip() -> None:
+    data = fake_list("web", 1, "90")
+    clips = [data.load(ItemKey(0, 0, turn=turn)).clips for turn in range(3)]
+    assert not clips[0].equal(clips[1])
+    assert not clips[1].equal(clips[2])
+    balance = ClassBalance([0, 0, 0, 0, 1], 0.0)
+    other = EpochSampler(5, seed=1, balance=balance)
+    batches = JointBatches(EpochSampler(5, seed=0), 1, [(other, 1)])
+    keys = [key for keys in batches for key in keys if key.index == 4 and key.source == 1]
+    assert [key.turn for key in keys] == list(range(len(keys)))
+    assert len(keys) >= 2
