@@ -125,6 +125,21 @@ def _spread(last_start: int, count: int, twice: bool) -> npt.NDArray[np.int64]:
     return np.round(np.arange(2 * count if twice else count) * step).astype(np.int64)
 
 
+def clips_along(num_frames: int, clip: Clip, interval: int) -> Indices:
+    """Clips around centres ``interval`` frames apart, over the whole video -> (count, T).
+
+    The first centre is at ``interval // 2``. Frames before the start and after the end are the
+    first and the last one: nothing wraps around, as it does in :meth:`Clip.indices`.
+
+    Source: the published extraction of features from untrimmed videos.
+    """
+    assert num_frames >= 1 and interval >= 1
+    centres = np.arange(min(interval // 2, num_frames - 1), num_frames, interval)
+    steps = (np.arange(clip.frames) - clip.frames // 2) * clip.stride
+    indices: Indices = np.clip(centres[:, None] + steps, 0, num_frames - 1)
+    return indices
+
+
 def dense_clips(
     num_frames: int,
     clip: Clip,

@@ -10,7 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from praxiscope.data import sampling
-from praxiscope.data.sampling import Clip, Sampling, dense_clips, random_clips, uniform_clips
+from praxiscope.data.sampling import (
+    Clip,
+    Sampling,
+    clips_along,
+    dense_clips,
+    random_clips,
+    uniform_clips,
+)
 from praxiscope.errors import RecipeError
 
 GOLDEN: dict[str, Any] = json.loads((Path(__file__).parent / "golden_sampling.json").read_text())
@@ -18,6 +25,16 @@ samplings = st.sampled_from(["strided", "dense", "uniform"])
 clips = st.builds(Clip, frames=st.integers(1, 64), stride=st.integers(1, 32), sampling=samplings)
 lengths = st.integers(1, 2000)
 counts = st.integers(1, 12)
+
+
+def test_clips_along_a_video_surround_centres_at_equal_distances() -> None:
+    assert clips_along(10, Clip(frames=4, stride=2), 4).tolist() == [[0, 0, 2, 4], [2, 4, 6, 8]]
+    assert clips_along(11, Clip(frames=3, stride=1), 4).tolist() == [
+        [1, 2, 3],
+        [5, 6, 7],
+        [9, 10, 10],
+    ]
+    assert clips_along(3, Clip(frames=2, stride=1), 100).tolist() == [[1, 2]]  # at least one
 
 
 def test_test_clips_of_both_conventions_are_those_of_the_reference() -> None:
