@@ -81,11 +81,13 @@ class Step:
 
 @dataclass(frozen=True, kw_only=True)
 class PreciseBn:
-    """Before a validation, batch norms take the mean of their statistics over training batches.
+    """Batch norms get the mean and variance of what they see in training batches, exactly.
+
+    That is before the validation of the epoch, if there is one.
 
     Args:
-        batches: Training batches to average over, on each device.
-        every: Epochs between two of these passes.
+        batches: Training batches to measure, on each device; an epoch has no more.
+        every: Epochs between two of these passes. The last epoch ends in one too.
 
     Source: Rethinking "Batch" in BatchNorm, arXiv:2105.07576, Section 3.
     """
