@@ -36,7 +36,7 @@ def flow_method(name: str) -> FlowMethod:
     """Return the function from two grey pictures (H, W) to the flow of the first to the second.
 
     "tvl1" is what the published weights saw, about 0.9 s of one core for 340x256; "farneback" takes
-    a sixtieth of that and "dis" (preset medium) a hundredth, with other errors.
+    a fortieth of that and "dis" (preset medium) an eightieth, with other errors.
 
     Source: TV-L1, Zach et al., DAGM 2007; Farnebäck, SCIA 2003; DIS, arXiv:1603.03590.
 
