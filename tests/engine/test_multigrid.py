@@ -87,11 +87,13 @@ def test_the_rate_follows_the_long_cycle_and_the_schedule(whole: Path) -> None:
     assert rates == pytest.approx([0.08, 0.04, 0.02, 0.002])
 
 
-def test_a_run_resumed_after_an_epoch_is_the_same_run(
+def test_a_run_resumed_after_an_epoch_with_workers_is_the_same_run(
     motions: MotionDataset, tmp_path: Path, whole: Path
 ) -> None:
+    recipe = recipe_of(motions)
+    recipe = replace(recipe, loader=replace(recipe.loader, workers=2))
     options = replace(QUIET, resume=whole.with_name("epoch_2.pth"))
-    assert_equal_weights(run_training(recipe_of(motions), tmp_path, options).latest, whole)
+    assert_equal_weights(run_training(recipe, tmp_path, options).latest, whole)
 
 
 def test_a_run_stopped_within_an_epoch_is_the_same_run(

@@ -1,14 +1,18 @@
 """Precise statistics of batch norms."""
 
+import io
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
+from rich.console import Console
 from torch import Tensor
 
 from praxiscope.data.synthetic import MotionDataset
 from praxiscope.engine.loading import RecipeData
+from praxiscope.engine.progress import RunProgress
 from praxiscope.engine.training import TrainOptions, run_training
 from praxiscope.models.slowonly import SlowOnly
 from praxiscope.recipe import Cosine, PreciseBn, Recipe, Sgd
@@ -93,3 +97,21 @@ def test_norms_that_stand_still_are_left_alone(motions: MotionDataset, tmp_path:
     found = weights(run_training(recipe, tmp_path, replace(QUIET, amp=True)).latest)
     assert torch.equal(found[f"{STEM}.bn.running_mean"], torch.zeros(8))
     assert not torch.equal(found["backbone.layer1.0.conv1.bn.running_mean"], torch.zeros(8))
+
+
+def test_a_terminal_shows_how_far_the_measuring_is() -> None:
+    text = io.StringIO()
+    progress = RunProgress("train", Console(file=text, force_terminal=True, width=120))
+    trainer = SimpleNamespace(
+        is_global_zero=True, max_epochs=2, num_training_batches=4, current_epoch=0
+    )
+    progress.on_train_start(trainer, None)
+    shown = []
+    for item in progress.track(range(3), "precise norms", 3):
+        shown.append(item)
+        assert progress._bar is not None
+        progress._bar.refresh()
+    progress.teardown(trainer, None, "fit")
+    assert shown == [0, 1, 2]
+    assert "precise norms" in text.getvalue() and "2/3" in text.getvalue()
+    assert list(progress.track(range(2), "without a terminal", 2)) == [0, 1]
