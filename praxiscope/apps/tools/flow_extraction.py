@@ -180,6 +180,8 @@ def find_targets(given: str, prefix: Path, dest: Path) -> dict[Path, Path]:
 
 
 def _extract(extraction: Extraction, processes: int, console: Console) -> None:
+    if not extraction.targets:
+        return
     work = partial(write_chunk, images=extraction.images)
     with (
         progress_bar(console) as bar,
