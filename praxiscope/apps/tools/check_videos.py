@@ -98,11 +98,22 @@ def run(args: argparse.Namespace) -> int:
         f"{args.output_file} lists them."
     )
     if args.remove_corrupted_videos:
-        files = [Path(line) for line in lines if Path(line).is_file()]
+        files = [Path(line) for line in lines if is_readable(Path(line))]
         for path in files:
             path.unlink()
         print(f"Deleted {len(files)} damaged videos.")
     return 0
+
+
+def is_readable(path: Path) -> bool:
+    """Whether the bytes of a file can be read: if not, it may be sound, and its disk is not."""
+    try:
+        with path.open("rb") as file:
+            while file.read(2**20):
+                pass
+    except OSError:
+        return False
+    return True
 
 
 def _check(

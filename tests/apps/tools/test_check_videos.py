@@ -65,6 +65,21 @@ def test_damaged_files_are_removed_when_asked_to(
     assert len((workdir / "out/b.txt").read_text().splitlines()) == 2
 
 
+def test_what_the_system_cannot_read_is_not_taken_for_damaged(
+    recipe: Path,
+    videos: VideoList,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert not check_videos.is_readable(videos.root)  # a folder
+    assert not check_videos.is_readable(videos.root / "nowhere.mp4")
+    assert check_videos.is_readable(videos.root / "c.mp4")
+    monkeypatch.setattr(check_videos, "is_readable", lambda path: False)
+    assert check(recipe, videos, "--remove-corrupted-videos") == 0
+    assert "Deleted 0 damaged videos." in capsys.readouterr().out
+    assert (videos.root / "c.mp4").exists()
+
+
 def test_a_stopped_run_goes_on_with_the_videos_that_are_left(
     recipe: Path,
     videos: VideoList,
