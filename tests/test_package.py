@@ -40,6 +40,7 @@ HEAVY = {"av", "cv2", "lightning", "matplotlib", "pydantic", "torch", "torchmetr
 DISTRIBUTIONS = {  # where a library is imported by another name than it is installed by
     "cv2": "opencv-contrib-python-headless",
     "PIL": "pillow",
+    "mmengine": "mmengine-lite",
     "rich_argparse": "rich-argparse",
 }
 TOOLS = {"mypy", "pre-commit", "pytest-timeout", "pytest-xdist", "ruff", "setuptools"}

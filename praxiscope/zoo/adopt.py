@@ -41,7 +41,8 @@ class Adoption:
         """Change the model."""
         for name, module in self.modules.items():
             parent, _, last = name.rpartition(".")
-            setattr(model.get_submodule(parent), last, module)
+            parent_module = model.get_submodule(parent)
+            setattr(parent_module, last, module and module.train(parent_module.training))
         if self.conventions is not None and isinstance(model, Recognizer):
             follow(model, self.conventions)
 

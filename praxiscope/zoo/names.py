@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-_BLOCK_NUMBER = re.compile(
-    r"(?<=layer\d\.)\d+|(?<=_res)\d+|(?<=\.res_blocks\.)\d+|(?<=res\d_)\d+"  # one per code base
+_BLOCK_NUMBER = re.compile(  # where it is in our names, PySlowFast's, PyTorchVideo's, Caffe2's
+    r"(?<=layer\d\.)\d+|(?<=pathway\d_res)\d+|(?<=\.res_blocks\.)\d+|(?<=res\d_)\d+"
 )
 
 Conv = Literal["stem", "shortcut", "a", "b", "c", "lateral", "classifier"]
