@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 SlowFrames = Literal["strided", "linspace"]
+PooledNonLocal = Literal["dot_product", "embedded_gaussian"]
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,7 @@ class Conventions:
             classifies every position; None: one average over the whole map.
         softmax_positions: In testing, such positions are averaged as views are: their
             probabilities, not their logits.
+        non_local: How a non-local block that pools before it projects compares two cells.
     """
 
     name: str
@@ -46,6 +48,7 @@ class Conventions:
     slow_frames: SlowFrames = "strided"
     window: int | None = None
     softmax_positions: bool = False
+    non_local: PooledNonLocal = "dot_product"
 
 
 OPENMMLAB = Conventions("OpenMMLab")

@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
-from praxiscope.models.conv3d import FactorisedConv3d
-from praxiscope.models.conventions import FLOW, OPENMMLAB, RGB, Conventions
+from praxiscope.models.conv3d import FactorisedConv3d, PoolFrames
+from praxiscope.models.conventions import FLOW, OPENMMLAB, RGB, Conventions, PooledNonLocal
 from praxiscope.models.heads import PooledHead
+from praxiscope.models.nonlocal3d import NonLocalBlock
 from praxiscope.models.recognizer import Recognizer
 from praxiscope.models.resnet3d import Bottleneck3d
 from praxiscope.models.slowfast import LateralConv, SlowFastBackbone
@@ -66,6 +67,7 @@ def adoption(
                 like, norm = lateral.conv.weight, nn.BatchNorm3d(lateral.conv.out_channels)
                 modules[f"{name}.bn"] = norm.to(like.device, like.dtype)
     notes: list[str] = []
+    non_local = {} if conventions in (None, OPENMMLAB) else _non_local(model, given, conventions)
     if modules:
         bare = next(iter(modules.values())) is None
         notes.append(
@@ -79,6 +81,9 @@ def adoption(
                 notes.append("the file does not say whether PySlowFast or PyTorchVideo trained it")
     if conventions not in (None, OPENMMLAB):
         notes += _fit_frames(model, given, modules)
+    if non_local:
+        modules |= non_local
+        notes.append(f"non-local blocks as in the file, put in or out: {', '.join(non_local)}")
     if conventions is not None and conventions != model.conventions:
         notes.insert(0, f"the model follows {conventions.name}{_in_words(conventions, model)}")
     return Adoption(conventions, modules, tuple(notes))
@@ -95,6 +100,40 @@ def follow(model: Recognizer, conventions: Conventions) -> None:
         model.cls_head.window = conventions.window
     if isinstance(model.backbone, SlowFastBackbone):
         model.backbone.slow_frames = conventions.slow_frames
+
+
+def _non_local(
+    model: nn.Module, given: Mapping[str, Tensor], conventions: Conventions
+) -> dict[str, nn.Module | None]:
+    """Return the non-local blocks that come in, pooling before they project, or go (Identity)."""
+    found: dict[str, nn.Module | None] = {}
+    if not any(".non_local_block.phi.1." in name for name in given):
+        return found  # and if the model has some, it is another
+    for name, block in model.named_modules():
+        if isinstance(block, Bottleneck3d):
+            place, like = f"{name}.non_local_block", block.conv3.conv.weight
+            if f"{place}.phi.1.conv.weight" in given:
+                with torch.device(like.device):
+                    new = pooled_non_local(like.shape[0], conventions.non_local)
+                found[place] = new.to(like.dtype)
+            elif not isinstance(block.non_local_block, nn.Identity):
+                found[place] = nn.Identity()
+    return found
+
+
+def pooled_non_local(channels: int, pairwise: PooledNonLocal) -> NonLocalBlock:
+    """Return a non-local block that max-pools what is looked at before it projects it.
+
+    Ours projects first. Its last convolution also has a bias, though a norm follows.
+    """
+    block = NonLocalBlock(channels, pairwise, sub_sample=False)
+    block.g, block.phi = (
+        nn.Sequential(PoolFrames(2), block.g),
+        nn.Sequential(PoolFrames(2), block.phi),
+    )
+    inner = block.conv_out.conv.in_channels
+    block.conv_out.conv = FactorisedConv3d(inner, channels, (1, 1, 1), bias=True)
+    return block
 
 
 def _fit_frames(

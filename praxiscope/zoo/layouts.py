@@ -53,18 +53,12 @@ def renamed_state(content: Mapping[object, object], source: str) -> RenamedState
     """Return the weights of any file that :mod:`praxiscope.zoo.checkpoint_file` reads.
 
     Raises:
-        CheckpointError: Two entries mean the same weight, or it has parts that we cannot build.
+        CheckpointError: Two entries mean the same weight.
     """
     state = published_state(content, source)
     layout = layout_of(state.tensors)
     if layout == "OpenMMLab":
         return RenamedState(layout, state, ())
-    refused = [name for name in state.tensors if "nonlocal" in name]
-    if refused:
-        raise CheckpointError(
-            f"{source} has non-local blocks of {layout} ('{refused[0]}' and {len(refused) - 1} "
-            "more), which pool before they project, other than ours. Expected a model without."
-        )
     momenta = [name for name in state.tensors if name.endswith("_momentum")]
     tensors = {name: tensor for name, tensor in state.tensors.items() if name not in set(momenta)}
     table = to_ours(_NAME_OF[layout], _num_pathways(tensors))

@@ -10,10 +10,13 @@ from dataclasses import dataclass
 from typing import Literal
 
 _BLOCK_NUMBER = re.compile(  # where it is in our names, PySlowFast's, PyTorchVideo's, Caffe2's
-    r"(?<=layer\d\.)\d+|(?<=pathway\d_res)\d+|(?<=\.res_blocks\.)\d+|(?<=res\d_)\d+"
+    r"(?<=layer\d\.)\d+|(?<=pathway\d_res)\d+|(?<=pathway\d_nonlocal)\d+"
+    r"|(?<=\.res_blocks\.)\d+|(?<=res\d_)\d+|(?<=nonlocal_conv\d_)\d+"
 )
 
-Conv = Literal["stem", "shortcut", "a", "b", "c", "lateral", "classifier"]
+NonLocalConv = Literal["theta", "phi", "g", "out"]  # of a block that pools before it projects
+Conv = Literal["stem", "shortcut", "a", "b", "c", "lateral", "classifier"] | NonLocalConv
+NON_LOCAL: tuple[NonLocalConv, ...] = ("theta", "phi", "g", "out")
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,10 @@ def our_name(part: Part) -> str:
         "a": f"{stage}.#.conv1",
         "b": f"{stage}.#.conv2",
         "c": f"{stage}.#.conv3",
+        "theta": f"{stage}.#.non_local_block.theta",
+        "phi": f"{stage}.#.non_local_block.phi.1",
+        "g": f"{stage}.#.non_local_block.g.1",
+        "out": f"{stage}.#.non_local_block.conv_out",
     }[part.conv]
     return f"backbone.{path}{conv}.{'bn' if part.norm else 'conv'}"
 
@@ -58,6 +65,8 @@ def parts(num_pathways: int) -> Iterator[Part]:
                 yield Part("a", norm, stage, pathway, num_pathways)
                 yield Part("b", norm, stage, pathway, num_pathways)
                 yield Part("c", norm, stage, pathway, num_pathways)
+                convs = ("out",) if norm else NON_LOCAL
+                yield from (Part(conv, norm, stage, pathway, num_pathways) for conv in convs)
     if num_pathways == 2:
         for stage in range(4):
             for norm in (False, True):

@@ -25,6 +25,9 @@ def module_name(part: Part) -> str:
             return f"{stage}_fuse.{'bn' if part.norm else 'conv_f2s'}"
         case "shortcut":
             return f"{block}.branch1{'_bn' if part.norm else ''}"
+        case "theta" | "phi" | "g" | "out":
+            non_local = f"{stage}.pathway{part.pathway}_nonlocal#"
+            return f"{non_local}.{'bn' if part.norm else f'conv_{part.conv}'}"
         case conv:
             return f"{block}.branch2.{conv}{'_bn' if part.norm else ''}"
 
@@ -45,6 +48,9 @@ def module_name_caffe2(part: Part) -> str:
             return f"t_{block}_branch2c_bn_subsample{bn}"
         case "shortcut":
             return f"{block}_branch1{bn}"
+        case "theta" | "phi" | "g" | "out":  # the slow pathway's alone
+            non_local = f"{t}nonlocal_conv{part.stage + 1}_#"
+            return f"{non_local}_{'bn' if part.norm else part.conv}"
         case conv:
             return f"{block}_branch2{conv}{bn}"
 
@@ -82,8 +88,10 @@ def conventions_of(text: str, source: str) -> Conventions:
     Raises:
         CheckpointError: The network strides its 1x1 convolutions, which ours does not.
     """
-    data = settings(text, "DATA")
+    data, non_local = settings(text, "DATA"), settings(text, "NONLOCAL")
     conventions = PYSLOWFAST
+    if non_local.get("INSTANTIATION") == ["softmax"]:
+        conventions = replace(conventions, non_local="embedded_gaussian")
     if settings(text, "RESNET").get("STRIDE_1X1") in (["true"], ["True"]):
         raise CheckpointError(
             f"{source} was trained with RESNET.STRIDE_1X1, by which its blocks differ from ours. "

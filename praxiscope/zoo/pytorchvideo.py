@@ -22,5 +22,7 @@ def module_name(part: Part) -> str:
             return f"{fusion}.norm" if part.norm else f"{fusion}.conv_fast_to_slow"
         case "shortcut":
             return f"{block}.res_blocks.#.branch1_{kind}"
+        case "theta" | "phi" | "g" | "out":
+            return f"{block}.none.#.{part.conv}.{kind}"  # there are no non-local blocks
         case conv:
             return f"{block}.res_blocks.#.branch2.{kind}_{conv}"

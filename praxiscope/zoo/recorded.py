@@ -96,6 +96,7 @@ def recorded_conventions(meta: Mapping[object, object], source: str) -> Conventi
             not re.fullmatch(r"\w{1,40}", found.name)
             or found.slow_frames not in ("strided", "linspace")
             or not (window is None or (type(window) is int and 0 < window <= 1000))
+            or found.non_local not in ("dot_product", "embedded_gaussian")
             or any(type(flag) is not bool for flag in flags)
         ):
             raise ValueError("a value out of range")

@@ -64,6 +64,9 @@ def caffe2_name(name: str, blocks: tuple[int, ...] = (3, 4, 6, 3)) -> str | None
         stage = int(fuse[1])
         last = f"t_res{stage}_{blocks[stage - 2] - 1}_branch2c_bn" if stage > 1 else "t_pool1"
         return f"{last}_subsample{bn}_{end[leaf]}"
+    if non_local := re.fullmatch(r"s(\d)\.pathway0_nonlocal(\d+)\.(?:conv_)?(\w+)", module):
+        stage, block_number, part = non_local.groups()
+        return f"nonlocal_conv{stage}_{block_number}_{part}_{end[leaf]}"
     block = re.fullmatch(r"s(\d)\.pathway(\d)_res(\d+)\.branch(1|2\.[abc])(_bn)?", module)
     assert block is not None, name
     branch = block[4].replace(".", "")

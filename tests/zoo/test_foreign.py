@@ -7,15 +7,18 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
 
 import praxiscope
+from praxiscope.data.sampling import Clip
 from praxiscope.errors import CheckpointError
 from praxiscope.models.conventions import PYSLOWFAST, PYTORCHVIDEO
 from praxiscope.models.recognizer import Recognizer, score_views
-from praxiscope.models.slowfast import spread
-from praxiscope.zoo.adopt import follow
+from praxiscope.models.slowfast import SlowFast, spread
+from praxiscope.zoo.adopt import follow, pooled_non_local
 from praxiscope.zoo.checkpoint_file import read_checkpoint_file
 from praxiscope.zoo.layouts import renamed_state
+from praxiscope.zoo.recorded import meta_entries, recorded_conventions
 from praxiscope.zoo.weights import load_checkpoint, save_weights
 from tests.zoo.foreign import (
     NAMES,
@@ -171,18 +174,11 @@ def test_strides_on_other_convolutions_are_refused() -> None:
         renamed_state({"model_state": tiny_pyslowfast(), "cfg": text}, "x")
 
 
-def tiny_entry(classes: int = 8, lateral: int = 5) -> Any:
-    from praxiscope.models.slowfast import SlowFast
-
-    return SlowFast(
-        depth=14, width=16, num_classes=classes, slow_stride=4, speed_ratio=4,
-        lateral_frames=lateral,
-    )  # fmt: skip
+def tiny_entry() -> SlowFast:
+    return SlowFast(depth=14, width=16, num_classes=8, slow_stride=4, speed_ratio=4)
 
 
-def tiny_clip() -> Any:
-    from praxiscope.data.sampling import Clip
-
+def tiny_clip() -> Clip:
     return Clip(frames=32, stride=2)
 
 
@@ -241,11 +237,56 @@ def test_networks_that_pool_otherwise_are_refused(tmp_path: Path) -> None:
         praxiscope.create_model(RECIPES["SLOW_8x8_R50"], checkpoint=tmp_path / "c2d.pyth")
 
 
-def test_non_local_blocks_of_pyslowfast_are_refused(tmp_path: Path) -> None:
-    state = tiny_pyslowfast() | {"s3.pathway0_nonlocal1.conv_theta.weight": torch.ones(1)}
-    torch.save({"model_state": state}, tmp_path / "x.pyth")
-    with pytest.raises(CheckpointError, match="non-local blocks of PySlowFast"):
-        load_checkpoint(tiny_entry().build(), tmp_path / "x.pyth")
+@pytest.mark.parametrize("pairwise", ["dot_product", "embedded_gaussian"])
+def test_non_local_blocks_pool_before_they_project(pairwise: Any) -> None:
+    block = pooled_non_local(8, pairwise).eval()
+    for parameter in block.parameters():
+        torch.nn.init.normal_(parameter)
+    x = torch.randn(2, 8, 3, 4, 4)
+    state = block.state_dict()
+
+    def project(name: str, maps: Tensor) -> Tensor:
+        weight, bias = state[f"{name}.conv.weight"], state[f"{name}.conv.bias"]
+        return torch.nn.functional.conv3d(maps, weight, bias)
+
+    pooled = torch.nn.functional.max_pool3d(x, (1, 2, 2))
+    theta, phi, g = project("theta", x), project("phi.1", pooled), project("g.1", pooled)
+    products = torch.einsum("bdthw,bdp->bthwp", theta, phi.flatten(2))
+    softmax = (products / 2).softmax(-1)  # the root of 4 embedded channels
+    weights = softmax if pairwise == "embedded_gaussian" else products / (3 * 2 * 2)
+    mixed = torch.einsum("bthwp,bdp->bdthw", weights, g.flatten(2))
+    expected = x + block.conv_out.bn(project("conv_out", mixed))
+    torch.testing.assert_close(block(x), expected)
+
+
+@pytest.mark.parametrize("caffe2", [False, True])
+def test_non_local_blocks_come_with_the_weights(tmp_path: Path, caffe2: bool) -> None:
+    state, channels = tiny_pyslowfast(), 128
+    ours = pooled_non_local(channels, "dot_product").state_dict()
+    names = {"theta.conv": "conv_theta", "phi.1.conv": "conv_phi", "g.1.conv": "conv_g"}
+    names |= {"conv_out.conv": "conv_out", "conv_out.bn": "bn"}
+    for name, tensor in ours.items():
+        module, _, leaf = name.rpartition(".")
+        random = torch.rand_like(tensor) if tensor.is_floating_point() else tensor
+        state[f"s3.pathway0_nonlocal0.{names[module]}.{leaf}"] = random
+    model = tiny_entry().build()
+    if caffe2:
+        blobs = caffe2_blobs(state, (1, 1, 1, 1))
+        (tmp_path / "x").write_bytes(python2_pickle(blobs))
+        assert "nonlocal_conv3_0_theta_w" in blobs
+        assert "nonlocal_conv3_0_bn_rm" in blobs
+    else:
+        torch.save({"model_state": state}, tmp_path / "x")
+    report = load_checkpoint(model, tmp_path / "x")
+    assert (report.missing, report.unexpected) == ((), ())
+    place = "backbone.slow_path.layer2.0.non_local_block"
+    assert f"non-local blocks as in the file, put in or out: {place}" in report.notes
+    found = model.state_dict()[f"{place}.phi.1.conv.weight"]
+    assert torch.equal(found, state["s3.pathway0_nonlocal0.conv_phi.weight"])
+    save_weights(model, tmp_path / "y.safetensors")
+    again = tiny_entry().build()
+    load_checkpoint(again, tmp_path / "y.safetensors")
+    assert again.state_dict().keys() == model.state_dict().keys()
 
 
 def test_a_refused_file_changes_nothing(tmp_path: Path) -> None:
@@ -288,8 +329,6 @@ def test_weights_without_a_word_of_conventions_bring_their_lateral_norms(tmp_pat
     ],
 )
 def test_damaged_conventions_are_an_error(tmp_path: Path, old: str, new: str) -> None:
-    from praxiscope.zoo.recorded import meta_entries, recorded_conventions
-
     strided = replace(PYTORCHVIDEO, slow_frames="strided")
     meta = meta_entries(conventions=strided)
     assert recorded_conventions(meta, "x") == strided
