@@ -84,7 +84,8 @@ class _Unfilled(TorchFunctionMode):
         args: tuple[Any, ...] = (),
         kwargs: dict[str, Any] | None = None,
     ) -> Any:
-        if func in (nn.init.kaiming_uniform_, Tensor.uniform_, Tensor.normal_):
+        init = nn.init
+        if func in (init.kaiming_uniform_, init.uniform_, init.normal_, Tensor.normal_):
             return None  # of no use to their callers, which fill in place
         return func(*args, **(kwargs or {}))
 

@@ -1,0 +1,65 @@
+import logging
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+import praxiscope
+from praxiscope.models.conventions import PYSLOWFAST
+from praxiscope.models.slowonly import SlowOnly
+from praxiscope.zoo.checkpoint_file import read_checkpoint_file
+from praxiscope.zoo.create import load_model
+from praxiscope.zoo.weights import save_weights
+from tests.zoo.foreign import made_up_state
+
+NAME = "slowonly_r50_4x16x1_256e_kinetics400_rgb"
+ENTRY = SlowOnly(depth=14, width=8, num_classes=5)
+
+
+def test_a_model_created_with_a_file_has_its_weights(tmp_path: Path) -> None:
+    expected = ENTRY.build()
+    save_weights(expected, tmp_path / "x.safetensors")
+    model, report = load_model(ENTRY, tmp_path / "x.safetensors")
+    assert report.missing == ()
+    found = model.state_dict()
+    assert all(torch.equal(found[name], t) for name, t in expected.state_dict().items())
+    assert torch.equal(model.mean, expected.mean)
+
+
+def test_what_a_file_lacks_is_drawn_as_for_a_fresh_model(tmp_path: Path) -> None:
+    state = {n: t for n, t in ENTRY.build().state_dict().items() if n.startswith("backbone")}
+    torch.save(state, tmp_path / "x.pth")
+    torch.manual_seed(1)
+    expected = ENTRY.build()
+    torch.manual_seed(1)
+    model, report = load_model(ENTRY, tmp_path / "x.pth")
+    assert report.missing == ("cls_head.fc_cls.weight", "cls_head.fc_cls.bias")
+    assert torch.equal(model.cls_head.fc_cls.weight, expected.cls_head.fc_cls.weight)
+    assert torch.equal(model.backbone.conv1.conv.weight, state["backbone.conv1.conv.weight"])
+
+
+def test_the_checkpoint_of_a_neighbouring_model_is_warned_of(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings = "DATA:\n  NUM_FRAMES: 8\n  SAMPLING_RATE: 8\n"
+    content = {"model_state": made_up_state("SLOW_8x8_R50"), "cfg": settings}
+    torch.save(content, tmp_path / "SLOW_8x8_R50.pyth")
+    with caplog.at_level(logging.WARNING):
+        model = praxiscope.create_model(NAME, checkpoint=tmp_path / "SLOW_8x8_R50.pyth")
+    assert "trained on clips of 8 frames, one every 8; the recipe's are 4" in caplog.text
+    assert model.conventions == PYSLOWFAST
+    assert not model.training
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
+def test_the_largest_model_takes_two_seconds_beyond_reading(tmp_path: Path, suffix: str) -> None:
+    name = "slowfast_r152_r50_4x16x1_256e_kinetics400_rgb"
+    path = tmp_path / f"x{suffix}"
+    save_weights(praxiscope.create_model(name), path)
+    began = time.process_time()  # of this process: others may keep the machine busy
+    read_checkpoint_file(path)
+    read = time.process_time()
+    praxiscope.create_model(name, checkpoint=path)
+    assert time.process_time() - read < 2 + (read - began)
