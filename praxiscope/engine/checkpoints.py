@@ -23,6 +23,7 @@ from torch import Tensor
 from praxiscope.errors import CheckpointError, PraxiscopeError
 from praxiscope.zoo.checkpoint_file import read_checkpoint_file
 from praxiscope.zoo.files import write_atomically
+from praxiscope.zoo.trees import all_values
 
 LATEST = "latest.pth"
 MINUTES_BETWEEN_CHECKPOINTS = 30  # what a power cut may cost
@@ -231,10 +232,8 @@ def copy_atomically(source: Path, target: Path) -> None:
 
 
 def _numbers_only(tree: object) -> bool:
-    """Return whether there is nothing but numbers, and None, in nested dicts and lists."""
-    if isinstance(tree, dict | list):
-        return all(map(_numbers_only, tree.values() if isinstance(tree, dict) else tree))
-    return tree is None or (isinstance(tree, int | float) and tree >= 0)
+    """Return whether there is nothing but numbers of at least 0, and None, in nested containers."""
+    return all_values(tree, lambda x: x is None or (isinstance(x, int | float) and x >= 0))
 
 
 def _copier(source: Any) -> Callable[[Any], None]:

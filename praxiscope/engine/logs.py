@@ -109,7 +109,7 @@ def _read_json(text: str, path: Path) -> Iterator[Point]:
         if not line.strip():
             continue
         try:
-            entry = json.loads(line)
+            entry = json.loads(line, parse_int=_whole_number)
         except (ValueError, RecursionError) as error:
             if text.endswith(line):  # the last one, without its end: the run is writing it
                 break
@@ -144,9 +144,19 @@ def _read_json(text: str, path: Path) -> Iterator[Point]:
         yield Point("train" if training else "val", epoch, step, values)
 
 
+def _whole_number(text: str) -> int | float:
+    return int(text) if len(text) < 20 else float(text)  # no int is too large to become a float
+
+
 def _read_csv(text: str, path: Path) -> list[Point]:
     """Return the points of a metrics.csv; the events beside it say how long the steps took."""
-    rows = csv.DictReader(io.StringIO(text))
+    try:
+        return _rows(csv.DictReader(io.StringIO(text)), path)
+    except csv.Error as error:
+        raise DataError(f"{path} is damaged: {error}. {_EXPECTED}.") from error
+
+
+def _rows(rows: "csv.DictReader[str]", path: Path) -> list[Point]:
     if not {"epoch", "step"} <= set(rows.fieldnames or ()):
         raise DataError(f"{path} has no columns 'epoch' and 'step'. {_EXPECTED}.")
     times = _step_times(path.parent)

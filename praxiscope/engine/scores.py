@@ -166,7 +166,8 @@ def _item(fields: dict[object, object], name: str) -> object:
 def _classes(label: object, num_classes: int, number: int, path: Path) -> tuple[int, ...]:
     """Return a video's classes from their numbers, or from zeros and ones for all classes."""
     array = _array(label)
-    if array is None or array.ndim > 1 or (array != np.round(array)).any():
+    whole = array is not None and np.isfinite(array).all() and (array == np.round(array)).all()
+    if array is None or array.ndim > 1 or not whole:
         raise DataError(f"{path}, video {number}: its labels are no whole numbers. {_DUMPED}.")
     array = array.reshape(-1)
     binary = array.shape == (num_classes,) and bool(np.isin(array, (0, 1)).all())

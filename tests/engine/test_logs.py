@@ -105,12 +105,14 @@ def test_the_times_of_our_steps_are_those_of_their_events(tmp_path: Path) -> Non
         ),
         ("a.json", "[1]\n", "a.json:1 is no JSON object"),
         ("a.json", '{"step": "x", "loss": 1}\n', "a.json:1: 'step' is no whole number"),
+        ("a.json", '{"step": 1' + "0" * 400 + "}\n", "a.json:1: 'step' is no whole number"),
         ("a.json", '{"seed": 1}\n', "holds nothing that was logged"),
         ("a.json", "", "holds nothing that was logged"),
         ("a.log", "Epoch [1]", "is no log by its name"),
         ("a.csv", "a,b\n1,2\n", "no columns 'epoch' and 'step'"),
         ("a.csv", HEAD + "0,1,x,,,\n", "a.csv:2 is damaged"),
         ("a.csv", HEAD + "0,1,1,1,1,1,1\n", "a.csv:2 is damaged"),
+        ("a.csv", HEAD + "0,1," + "1" * 200_000 + "\n", "a.csv is damaged: field larger"),
     ],
 )
 def test_what_is_no_log_is_named_with_its_line(
@@ -119,6 +121,12 @@ def test_what_is_no_log_is_named_with_its_line(
     (tmp_path / name).write_text(text)
     with pytest.raises(DataError, match=words):
         read_log(tmp_path / name)
+
+
+def test_a_number_too_large_for_a_float_is_infinite(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    path.write_text('{"step": 1, "lr": 1, "loss": 1' + "0" * 400 + "}\n")
+    assert read_log(path).series("loss") == ([1], [math.inf])
 
 
 def test_missing_logs_and_keys_are_named(tmp_path: Path) -> None:

@@ -98,10 +98,11 @@ def test_missing_damaged_and_foreign_files_are_named(tmp_path: Path) -> None:
         read_scores(tmp_path / "a.yaml")
     with pytest.raises(DataError, match="video 1: no scores"):
         read_scores(pickled(tmp_path / "b.pkl", [{"pred_score": torch.ones(2)}, {}]))
-    with pytest.raises(DataError, match="no whole numbers"):
-        read_scores(
-            pickled(tmp_path / "c.pkl", [{"pred_score": torch.ones(2), "gt_label": "left"}])
-        )
+    for label in ("left", 0.5, float("nan"), float("inf")):
+        with pytest.raises(DataError, match="no whole numbers"):
+            read_scores(
+                pickled(tmp_path / "c.pkl", [{"pred_score": torch.ones(2), "gt_label": label}])
+            )
 
 
 def test_a_pickle_that_calls_something_calls_nothing(tmp_path: Path) -> None:

@@ -14,7 +14,8 @@ from praxiscope.zoo.checkpoint_file import read_checkpoint_file
 from praxiscope.zoo.files import write_atomically
 from praxiscope.zoo.openmmlab import published_state
 from praxiscope.zoo.recorded import meta_entries
-from praxiscope.zoo.safe_files import write_safetensors
+from praxiscope.zoo.safe_files import tensors_apart, write_safetensors
+from praxiscope.zoo.trees import all_values
 
 SUFFIXES = (".pth", ".pt", ".safetensors")
 DIGITS = 8  # of SHA-256, in the name
@@ -64,9 +65,9 @@ def publish(source: Path, target: Path, keys: list[str] | None = None) -> Path:
             "'praxiscope zoo convert'."
         )
     state = published_state(content, str(source))
-    tensors = {
-        name: _compact(tensor) for name, tensor in state.tensors.items() if name not in NOT_WEIGHTS
-    }
+    tensors = tensors_apart(
+        {name: tensor for name, tensor in state.tensors.items() if name not in NOT_WEIGHTS}
+    )
     suffix = target.suffix if target.suffix in SUFFIXES else ".pth"
     stem = target.name.removesuffix(target.suffix) if target.suffix in SUFFIXES else target.name
     parts = _kept(content, keys or list(KEEP), source)
@@ -112,19 +113,7 @@ def _kept(content: Mapping[object, object], keys: list[str], source: Path) -> di
     return parts
 
 
-def _compact(tensor: Tensor) -> Tensor:
-    """Return a tensor that brings no larger storage along when it is saved."""
-    tensor = tensor.detach()
-    whole = tensor.untyped_storage().nbytes() == tensor.nbytes and tensor.is_contiguous()
-    return tensor if whole else tensor.clone().contiguous()
-
-
-def _is_plain(value: object, depth: int = 0) -> bool:
+def _is_plain(value: object) -> bool:
     """Return whether a value is made of text, numbers, tensors and containers alone."""
-    if depth > 50:  # a file from elsewhere may hold a list that holds itself
-        return False
-    if isinstance(value, dict):
-        value = [*value.keys(), *value.values()]
-    if isinstance(value, list | tuple):
-        return all(_is_plain(item, depth + 1) for item in value)
-    return isinstance(value, str | bytes | int | float | bool | None | Tensor)
+    kinds = str | bytes | int | float | bool | None | Tensor
+    return all_values(value, lambda one: isinstance(one, kinds), keys=True)
