@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from praxiscope.errors import CheckpointError
-from praxiscope.models.conventions import OPENMMLAB
+from praxiscope.models.conventions import OPENMMLAB, PYSLOWFAST, PYTORCHVIDEO
 from praxiscope.zoo.adopt import adoption
 from praxiscope.zoo.checkpoint_file import checkpoint_format, read_checkpoint_file
 from praxiscope.zoo.files import write_atomically
@@ -29,6 +29,11 @@ SUFFIXES: Mapping[str, Target] = {
     ".pth": "openmmlab",
     ".pt": "openmmlab",
     ".pyth": "pyslowfast",
+}
+_NAMES: Mapping[Target, str] = {
+    "openmmlab": OPENMMLAB.name,
+    "pyslowfast": PYSLOWFAST.name,
+    "pytorchvideo": PYTORCHVIDEO.name,
 }
 
 
@@ -49,7 +54,7 @@ def convert(source: str | Path, target: str | Path, to: Target | None = None) ->
     """
     source, target = Path(source), Path(target)
     names = to or SUFFIXES.get(target.suffix)
-    if target.suffix not in SUFFIXES or names not in get_args(Target):
+    if target.suffix not in SUFFIXES or names is None or names not in get_args(Target):
         raise CheckpointError(
             f"{target}: nothing is written with this ending. Expected one of "
             f"{', '.join(SUFFIXES)}: name the target so."
@@ -67,8 +72,17 @@ def convert(source: str | Path, target: str | Path, to: Target | None = None) ->
         tensors = foreign_tensors(
             tensors, "PySlowFast" if names == "pyslowfast" else "PyTorchVideo"
         )
+    conventions = state.conventions
+    if names != "openmmlab":  # whose readers would otherwise take the weights for their own
+        conventions = conventions or OPENMMLAB
+    if target.suffix != ".safetensors" and conventions and conventions.name != _NAMES[names]:
+        note = (
+            f"the weights follow {conventions.name}, which {_NAMES[names]} cannot tell from the "
+            "file: there, set the normalisation and the sampling of frames by hand"
+        )
+        report = replace(report, notes=(*report.notes, note))
     meta = meta_entries(
-        class_names=state.class_names or (), conventions=state.conventions, clip=state.clip
+        class_names=state.class_names or (), conventions=conventions, clip=state.clip
     )
     if target.suffix == ".safetensors":
         write_safetensors(target, tensors, meta | {"order": "\n".join(tensors)})

@@ -1,5 +1,6 @@
 """safetensors files, written without a second copy of the weights."""
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import BinaryIO
@@ -25,6 +26,9 @@ def write_safetensors(
     def write(file: BinaryIO) -> None:
         try:
             save_file(apart, file.name, dict(meta) or None)  # from memory to disk, no copy between
+            with Path(file.name).open("rb") as written:  # another file, for its owner alone
+                os.fchmod(written.fileno(), os.fstat(file.fileno()).st_mode & 0o777)
+                os.fsync(written.fileno())
         except SafetensorError as error:
             raise PraxiscopeError(
                 f"{path} could not be written: {error}. Free some space or choose another folder."

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from praxiscope.cli import main
 from praxiscope.errors import CheckpointError
-from praxiscope.models.conventions import PYSLOWFAST
+from praxiscope.models.conventions import OPENMMLAB, PYSLOWFAST, RGB
 from praxiscope.models.nonlocal3d import NonLocal
 from praxiscope.models.slowfast import SlowFast
 from praxiscope.models.slowonly import SlowOnly
@@ -103,6 +103,29 @@ def test_a_converted_file_keeps_its_conventions_whatever_its_names(tmp_path: Pat
         assert model.conventions == PYSLOWFAST
         expected = under_our_names(tiny_pyslowfast())
         assert_same({n: model.state_dict()[n] for n in expected}, expected)
+
+
+@pytest.mark.parametrize("target", ["pyslowfast", "pytorchvideo"])
+def test_weights_of_openmmlab_stay_so_under_the_names_of_others(
+    tmp_path: Path, target: Any
+) -> None:
+    torch.save({"state_dict": published()}, tmp_path / "a.pth")
+    report = convert(tmp_path / "a.pth", tmp_path / "b.pyth", target)
+    assert any(note.startswith("the weights follow OpenMMLab, which P") for note in report.notes)
+    convert(tmp_path / "b.pyth", tmp_path / "c.pth")
+    for name in ("b.pyth", "c.pth"):
+        model = SlowOnly(depth=14, width=8, num_classes=5).build()
+        load_checkpoint(model, tmp_path / name)
+        assert model.conventions == OPENMMLAB
+        assert model.mean.flatten().tolist() == pytest.approx(RGB.mean)
+
+
+def test_a_safetensors_file_is_as_readable_as_any_other(tmp_path: Path) -> None:
+    torch.save({"state_dict": published()}, tmp_path / "a.pth")
+    convert(tmp_path / "a.pth", tmp_path / "b.safetensors")
+    (tmp_path / "other").touch()
+    modes = [(tmp_path / name).stat().st_mode for name in ("b.safetensors", "other")]
+    assert modes[0] == modes[1]
 
 
 def test_caffe2_blobs_become_weights_of_ours(tmp_path: Path) -> None:
