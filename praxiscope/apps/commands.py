@@ -2,13 +2,14 @@
 
 import argparse
 import json
-from collections.abc import Iterable, Set
+from collections.abc import Iterable
 from pathlib import Path
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from praxiscope.data.class_folders import VIDEO_SUFFIXES
 from praxiscope.errors import DataError, PraxiscopeError
 from praxiscope.recipe import find_recipe, load_recipe
 from praxiscope.zoo.files import write_atomically
@@ -117,12 +118,12 @@ def test(args: argparse.Namespace) -> int:
 
 def predict(args: argparse.Namespace) -> int:
     """Print the five best classes of every video; a broken one does not stop the others."""
-    from praxiscope.apps.predict import SUFFIXES, find_videos, load_predictor
+    from praxiscope.apps.predict import find_videos, load_predictor
     from praxiscope.apps.render import annotate_video, top_lines
     from praxiscope.engine.results import check_writable
 
     videos = find_videos(args.videos)
-    copies = _copies(args.render, videos, SUFFIXES) if args.render else {}
+    copies = _copies(args.render, videos) if args.render else {}
     if args.out:
         check_writable(args.out, (".json",))
     predictor = load_predictor(
@@ -171,10 +172,10 @@ def predict(args: argparse.Namespace) -> int:
     return 2 if failed else 0
 
 
-def _copies(target: Path, videos: list[Path], suffixes: Set[str]) -> dict[Path, Path]:
+def _copies(target: Path, videos: list[Path]) -> dict[Path, Path]:
     """Return where the annotated copy of each video goes; folders of frames have none."""
     files = [video for video in videos if video.is_file()]
-    if target.suffix.lower() in suffixes - {".mp4"} and not target.is_dir():
+    if target.suffix.lower() in VIDEO_SUFFIXES - {".mp4"} and not target.is_dir():
         raise PraxiscopeError(
             f"--render {target}: annotated videos are written as .mp4; name one, or a folder."
         )

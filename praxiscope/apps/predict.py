@@ -14,6 +14,7 @@ from pathlib import Path
 import torch
 
 from praxiscope.data.batch import collate
+from praxiscope.data.class_folders import VIDEO_SUFFIXES
 from praxiscope.data.flow import flow_method as find_flow_method
 from praxiscope.data.flow import open_flow
 from praxiscope.data.lists import Kind, Record, VideoList, class_names
@@ -27,8 +28,6 @@ from praxiscope.zoo.cards import class_names as published_class_names
 from praxiscope.zoo.create import PUBLISHED, find_checkpoint, load_model
 
 log = logging.getLogger(__name__)
-
-SUFFIXES = {".mp4", ".avi", ".mkv", ".webm", ".mov", ".m4v", ".mpg", ".mpeg", ".ts", ".flv", ".wmv"}
 
 
 @dataclass(frozen=True)
@@ -223,7 +222,7 @@ def _expand(given: str) -> Iterator[Path]:
         if any(path.glob("img_*.jpg")) or any(path.glob("*x_0*.jpg")):
             yield path
         else:
-            yield from sorted(p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES)
+            yield from sorted(p for p in path.rglob("*") if p.suffix.lower() in VIDEO_SUFFIXES)
     else:
         matches = sorted(glob.glob(given, recursive=True))  # noqa: PTH207 (may be absolute)
         yield from (Path(match) for match in matches if Path(match).is_file())

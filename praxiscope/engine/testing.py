@@ -19,8 +19,10 @@ from praxiscope.engine.trainer import (
 )
 from praxiscope.errors import PraxiscopeError
 from praxiscope.metrics.classification import check_fit, check_names
+from praxiscope.models.nonlocal3d import ConvOut
 from praxiscope.models.recognizer import Average, Recognizer
 from praxiscope.models.resnet3d import ConvBn3d
+from praxiscope.models.slowfast import LateralConv
 from praxiscope.recipe import Recipe
 from praxiscope.types import Broken
 
@@ -105,6 +107,8 @@ def run_test(
 def fuse_conv_bn(model: torch.nn.Module) -> None:
     """Fold every batch norm into the convolution before it, in place; the sums stay the same."""
     for module in model.modules():
-        if isinstance(module, ConvBn3d) and isinstance(module.bn, torch.nn.BatchNorm3d):
+        if not isinstance(module, ConvBn3d | ConvOut | LateralConv):
+            continue
+        if isinstance(module.bn, torch.nn.BatchNorm3d):
             module.conv = fuse_conv_bn_eval(module.conv, module.bn)
             module.bn = torch.nn.Identity()

@@ -10,14 +10,11 @@ from torch import Tensor, nn
 
 from praxiscope.errors import RecipeError
 from praxiscope.models.conv3d import channels_last
-from praxiscope.models.conventions import FLOW, OPENMMLAB, RGB, Conventions, Normalization
+from praxiscope.models.conventions import OPENMMLAB, RGB, Conventions, Normalization
 from praxiscope.models.heads import PooledHead
 from praxiscope.models.resnet3d import BLOCKS
 
 Average = Literal["prob", "score", "none"]
-
-
-__all__ = ["FLOW", "RGB", "Average", "Normalization", "Recognizer", "check_depth", "score_views"]
 
 
 class Recognizer(nn.Module):

@@ -6,9 +6,10 @@ Source: SlowFast Networks for Video Recognition, arXiv:1812.03982, Section 4 ("S
 from dataclasses import dataclass
 
 from praxiscope.checks import check_choice, check_number, check_whole
+from praxiscope.models.conventions import FLOW, RGB
 from praxiscope.models.heads import PooledHead
 from praxiscope.models.nonlocal3d import NonLocal
-from praxiscope.models.recognizer import FLOW, RGB, Recognizer, check_depth
+from praxiscope.models.recognizer import Recognizer, check_depth
 from praxiscope.models.resnet3d import BLOCKS, ResNet3d, init_weights
 
 

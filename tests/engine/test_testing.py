@@ -12,8 +12,11 @@ from praxiscope.data.synthetic import MotionDataset
 from praxiscope.engine.loading import RecipeData
 from praxiscope.engine.testing import ScoreOptions, fuse_conv_bn, run_test
 from praxiscope.errors import RecipeError, VideoError
+from praxiscope.models.nonlocal3d import NonLocal
 from praxiscope.models.recognizer import Recognizer, score_views
 from praxiscope.models.resnet3d import init_weights
+from praxiscope.models.slowfast import LateralConv, SlowFast
+from praxiscope.models.slowonly import SlowOnly
 from praxiscope.types import ItemKey
 from tests.parity import made_up
 from tests.tiny import tiny_recipe, with_broken_video
@@ -68,6 +71,27 @@ def test_folding_the_norms_does_not_change_the_scores(
     with torch.inference_mode():
         torch.testing.assert_close(fused(clips), model(clips), rtol=0, atol=1e-4)
     assert not [m for m in fused.modules() if isinstance(m, torch.nn.BatchNorm3d)]
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        SlowOnly(depth=14, width=8, num_classes=3, non_local=NonLocal(after=((0,), (), (0,), ()))),
+        SlowFast(depth=14, width=8, num_classes=3, slow_stride=4, speed_ratio=4),
+    ],
+    ids=["non-local", "lateral norms"],
+)
+def test_norms_outside_residual_blocks_are_folded_too(entry: SlowOnly | SlowFast) -> None:
+    model = entry.build()
+    for lateral in [m for m in model.modules() if isinstance(m, LateralConv)]:
+        lateral.bn = torch.nn.BatchNorm3d(lateral.conv.out_channels)
+    made_up.fill(model).double().eval()
+    clips = made_up.clips((1, 3, 8, 32, 32)).double()
+    with torch.inference_mode():
+        before = model(clips)
+        fuse_conv_bn(model)
+        torch.testing.assert_close(model(clips), before, rtol=1e-9, atol=1e-9)
+    assert not [m for m in model.modules() if isinstance(m, torch.nn.BatchNorm3d)]
 
 
 def test_a_prediction_equals_the_test_of_the_same_video(

@@ -12,7 +12,8 @@ import pytest
 
 from praxiscope.data.lists import VideoList
 from praxiscope.data.transforms import Views
-from praxiscope.models.recognizer import FLOW, RGB, Recognizer
+from praxiscope.models.conventions import FLOW, RGB
+from praxiscope.models.recognizer import Recognizer
 from praxiscope.models.resnet3d import BLOCKS
 from praxiscope.models.slowfast import SlowFast
 from praxiscope.models.slowonly import SlowOnly

@@ -41,9 +41,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         metavar="WEIGHT",
         help="the weight of each stream (default: 1)",
     )
-    add("--datalist", type=Path, help="the test list; its last numbers are the labels")
+    add("--datalist", type=Path, help="the test list; the last number of a line is its label")
     add("--apply-softmax", action="store_true", help="turn scores into probabilities first")
-    add("--multi-label", action="store_true", help="videos have several labels")
+    add(
+        "--multi-label",
+        action="store_true",
+        help="videos have several labels: all numbers that end a line",
+    )
     add("--out", type=Path, help="write the fused scores too: .json, .pkl or .csv")
 
 
