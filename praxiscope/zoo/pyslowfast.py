@@ -64,6 +64,9 @@ CAFFE2_LEAVES: Mapping[str, str] = {
 }
 
 
+LONGEST = 1 << 20  # characters of a configuration that are looked at
+
+
 def settings(text: str, section: str) -> dict[str, list[str]]:
     """Return the values of one section of a configuration, which PySlowFast writes as plain YAML.
 
@@ -71,14 +74,15 @@ def settings(text: str, section: str) -> dict[str, list[str]]:
     """
     found: dict[str, list[str]] = {}
     inside, key = False, ""
-    for line in text.splitlines():
+    for line in text[:LONGEST].splitlines():
+        name, colon, value = line.strip().partition(":")
         if line[:1].strip() and not line.startswith("-"):
             inside = line.rstrip() == f"{section}:"
-        elif inside and (item := re.fullmatch(r"\s*-\s+(\S+)\s*", line)) and key:
-            found[key].append(item[1])
-        elif inside and (entry := re.fullmatch(r"\s+(\w+):\s*(.*?)\s*", line)):
-            key = entry[1]
-            found[key] = [value for value in re.split(r"[\s,\[\]]+", entry[2]) if value]
+        elif inside and key and name.startswith("- "):
+            found[key].append(name[2:].strip())
+        elif inside and colon:
+            key = name
+            found[key] = value.replace("[", " ").replace("]", " ").replace(",", " ").split()
     return found
 
 

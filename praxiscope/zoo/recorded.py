@@ -12,9 +12,7 @@ from dataclasses import asdict, dataclass
 
 from praxiscope.errors import CheckpointError
 from praxiscope.models.conventions import Conventions, Normalization
-from praxiscope.zoo.pyslowfast import settings
-
-_LONGEST_CONFIG = 1 << 20  # characters
+from praxiscope.zoo.pyslowfast import LONGEST, settings
 
 
 @dataclass(frozen=True)
@@ -46,10 +44,10 @@ def recorded_clip(content: Mapping[object, object]) -> RecordedClip | None:
     if isinstance(ours, str) and (match := re.fullmatch(r"(\d{1,4})x(\d{1,4})(?:/(\d+))?", ours)):
         return RecordedClip(int(match[1]), int(match[2]), int(match[3]) if match[3] else None)
     if isinstance(text := content.get("cfg"), str):  # PySlowFast
-        return _of_pyslowfast(text[:_LONGEST_CONFIG])
+        return _of_pyslowfast(text)
     hub = _mapping(_mapping(content.get("message_hub")).get("runtime_info"))
     for text in (meta.get("config"), meta.get("cfg"), hub.get("cfg")):  # OpenMMLab 0.x, 1.x
-        if isinstance(text, str) and (found := _of_openmmlab(text[:_LONGEST_CONFIG])):
+        if isinstance(text, str) and (found := _of_openmmlab(text[:LONGEST])):
             return found
     return None
 

@@ -4,10 +4,13 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors import SafetensorError, safe_open
 
 import praxiscope
+from praxiscope.errors import PraxiscopeError
 from praxiscope.models.conventions import PYSLOWFAST
 from praxiscope.models.slowonly import SlowOnly
+from praxiscope.zoo import safe_files
 from praxiscope.zoo.checkpoint_file import read_checkpoint_file
 from praxiscope.zoo.create import load_model
 from praxiscope.zoo.weights import save_weights
@@ -63,3 +66,30 @@ def test_the_largest_model_takes_two_seconds_beyond_reading(tmp_path: Path, suff
     read = time.process_time()
     praxiscope.create_model(name, checkpoint=path)
     assert time.process_time() - read < 2 + (read - began)
+
+
+def test_a_full_disk_keeps_the_previous_safetensors_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "x.safetensors"
+    save_weights(ENTRY.build(), path)
+    previous = path.read_bytes()
+
+    def refuse(*_: object) -> None:
+        raise SafetensorError("No space left on device (os error 28)")
+
+    monkeypatch.setattr(safe_files, "save_file", refuse)
+    with pytest.raises(PraxiscopeError, match=r"could not be written: No space left"):
+        save_weights(ENTRY.build(), path)
+    assert path.read_bytes() == previous
+    assert [file.name for file in tmp_path.iterdir()] == ["x.safetensors"]
+
+
+def test_weights_that_share_memory_are_saved_apart(tmp_path: Path) -> None:
+    whole = torch.arange(6.0)
+    tensors = {"a": whole, "b": whole, "c": whole[2:4], "d": whole.view(2, 3).T}
+    safe_files.write_safetensors(tmp_path / "x.safetensors", tensors, {})
+    with safe_open(tmp_path / "x.safetensors", framework="pt") as file:
+        assert {name: file.get_tensor(name).tolist() for name in tensors} == {
+            name: tensor.tolist() for name, tensor in tensors.items()
+        }

@@ -1,5 +1,6 @@
 """Weights of PySlowFast and PyTorchVideo give their own networks' figures here."""
 
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -168,6 +169,20 @@ def test_settings_that_say_nothing_leave_the_usual_ones(text: str, window: int |
     assert found == replace(PYSLOWFAST, window=window)
 
 
+@pytest.mark.parametrize(
+    "line", [" " * 500_000 + "x", "A:" + " " * 500_000 + "x", "- " * 250_000, "[," * 250_000]
+)
+def test_a_hostile_configuration_takes_no_time(line: str) -> None:
+    content = {
+        "model_state": tiny_pyslowfast(),
+        "cfg": f"DATA:\n  MEAN: {line}\n  {line}\n",
+        "meta": {"config": f"clip_len {line}"},
+    }
+    began = time.process_time()
+    assert renamed_state(content, "x").state.conventions == PYSLOWFAST
+    assert time.process_time() - began < 1
+
+
 def test_strides_on_other_convolutions_are_refused() -> None:
     text = CONFIG.replace("STRIDE_1X1: false", "STRIDE_1X1: true")
     with pytest.raises(CheckpointError, match="STRIDE_1X1"):
@@ -239,10 +254,11 @@ def test_networks_that_pool_otherwise_are_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("pairwise", ["dot_product", "embedded_gaussian"])
 def test_non_local_blocks_pool_before_they_project(pairwise: Any) -> None:
-    block = pooled_non_local(8, pairwise).eval()
+    torch.manual_seed(0)
+    block = pooled_non_local(8, pairwise).eval().double()
     for parameter in block.parameters():
         torch.nn.init.normal_(parameter)
-    x = torch.randn(2, 8, 3, 4, 4)
+    x = torch.randn(2, 8, 3, 4, 4, dtype=torch.float64)
     state = block.state_dict()
 
     def project(name: str, maps: Tensor) -> Tensor:
