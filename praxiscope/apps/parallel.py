@@ -61,7 +61,7 @@ def in_processes(
                 done, _ = wait(running, return_when=FIRST_COMPLETED)
                 if lost or any(_is_lost(future) for future in done):
                     done, _ = wait(running)  # the others are lost as well, or finished
-                for future in done:
+                for future in [one for one in running if one in done]:  # in order, where it can be
                     item = running.pop(future)
                     if _is_lost(future):
                         lost.append(item)

@@ -2,7 +2,7 @@
 
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -181,15 +181,22 @@ def class_names(videos: VideoList) -> tuple[str, ...] | None:
     return find_classes(videos.root) if videos.annotations is None else None
 
 
+def each_file(videos: VideoList, records: Sequence[Record]) -> Iterator[Record]:
+    """Yield the records, in the place of an untrimmed video each of its parts that may be drawn."""
+    for record in records:
+        if not record.parts:
+            yield record
+        for part in record.parts:
+            yield record._replace(path=part_path(record.path, videos.template, part), parts=())
+
+
 def check_files(videos: VideoList, records: Sequence[Record]) -> None:
     """Raise :class:`DataError` naming the first missing videos of a list and their number.
 
     Looks in many threads, as a network file system answers slowly but many at once.
     """
     exists = os.path.isdir if videos.kind in ("frames", "flow") else os.path.exists
-    names = [record.path for record in records]
-    if videos.kind == "parts":
-        names = [part_path(r.path, videos.template, part) for r in records for part in r.parts]
+    names = [record.path for record in each_file(videos, records)]
 
     def missing_of(chunk: Sequence[str]) -> list[str]:
         paths = (os.path.join(videos.root, name) for name in chunk)  # noqa: PTH118 (fast)

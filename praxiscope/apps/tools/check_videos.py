@@ -2,7 +2,7 @@
 
 import argparse
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from functools import partial
 from pathlib import Path
@@ -13,8 +13,7 @@ from rich.console import Console
 from praxiscope.apps.parallel import Crashed, in_processes, num_cores
 from praxiscope.checks import check_whole
 from praxiscope.data.integrity import find_damage
-from praxiscope.data.lists import Record, VideoList, find_list, read_list
-from praxiscope.data.untrimmed import part_path
+from praxiscope.data.lists import Record, VideoList, each_file, find_list, read_list
 from praxiscope.engine.progress import progress_bar
 from praxiscope.engine.results import check_writable
 from praxiscope.errors import PraxiscopeError
@@ -75,7 +74,7 @@ def run(args: argparse.Namespace) -> int:
         )
     if args.decoder not in (None, "pyav"):
         log.warning("--decoder %s is not used: PyAV reads the videos.", args.decoder)
-    records = list(dict.fromkeys(_each_file(videos, read_list(videos))))
+    records = list(dict.fromkeys(each_file(videos, read_list(videos))))
     check_writable(args.output_file, (args.output_file.suffix,))
     journal = args.output_file.with_name(f"{args.output_file.name}.sound")
     run_of = f"{videos.annotations or videos.root} {videos.root} every_frame={args.every_frame}"
@@ -147,15 +146,6 @@ def _read_journal(journal: Path, run_of: str) -> set[str]:
         return set()
     first, *lines = journal.read_text(encoding="utf-8").split("\n")
     return set(lines[:-1]) if first == run_of else set()  # the last line may be cut off
-
-
-def _each_file(videos: VideoList, records: Sequence[Record]) -> Iterator[Record]:
-    """Yield the records, in the place of an untrimmed video each of its parts."""
-    for record in records:
-        if not record.parts:
-            yield record
-        for part in record.parts:
-            yield record._replace(path=part_path(record.path, videos.template, part), parts=())
 
 
 def _path(videos: VideoList, record: Record) -> str:

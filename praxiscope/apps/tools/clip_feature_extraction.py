@@ -16,7 +16,7 @@ from rich.console import Console
 from praxiscope.apps.predict import find_device
 from praxiscope.checks import check_whole
 from praxiscope.data.list_formats import read_text
-from praxiscope.data.lists import Record, VideoList, find_list, read_list
+from praxiscope.data.lists import Record, VideoList, each_file, find_list, read_list
 from praxiscope.data.sampling import Clip
 from praxiscope.data.transforms import Views
 from praxiscope.engine.features import Extractor, along_videos, of_videos
@@ -116,13 +116,15 @@ def find_records(
 ) -> tuple[VideoList, Sequence[Record]]:
     """Return the videos of a list, which may have labels or not, or of the recipe's test list.
 
+    Of an untrimmed video these are its parts.
+
     Raises:
         DataError: The list cannot be read, or names nothing.
     """
     videos = recipe.test or recipe.val
     if video_list is None:
         videos = find_list(videos)
-        records = read_list(videos)
+        records = tuple(each_file(videos, read_list(videos)))
         return replace(videos, root=root or videos.root, alternative=None), records
     root = root or videos.root
     lines = [line for line in read_text(video_list, "list of videos").splitlines() if line.strip()]
@@ -133,7 +135,7 @@ def find_records(
         given = VideoList(root=root, num_classes=recipe.model.num_classes)
         return given, [Record(name, ()) for name in names]
     given = replace(videos, root=root, annotations=video_list, alternative=None)
-    return given, read_list(given)
+    return given, tuple(each_file(given, read_list(given)))
 
 
 def _name(line: str, root: Path) -> str:

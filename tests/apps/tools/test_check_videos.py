@@ -65,6 +65,25 @@ def test_damaged_files_are_removed_when_asked_to(
     assert len((workdir / "out/b.txt").read_text().splitlines()) == 2
 
 
+def test_of_untrimmed_videos_every_part_and_of_images_every_image_is_checked(
+    recipe: Path, videos: VideoList, workdir: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for part, name in enumerate("abc"):
+        (videos.root / f"{name}.mp4").rename(videos.root / f"part_{part}.mp4")
+    raw = VideoList(root=videos.root.parent, annotations=workdir / "raw.txt", num_classes=8)
+    (workdir / "raw.txt").write_text("videos 0 4 0 2 3\n")
+    assert check(recipe, raw, "--cfg-options", "train.kind=parts") == 0
+    broken = [str(videos.root / f"part_{part}.mp4") for part in (2, 3)]  # cut off, missing
+    assert (workdir / "invalid-video.txt").read_text().splitlines() == broken
+    assert "Checked 3 videos: 2 are" in capsys.readouterr().out
+    cv2.imwrite(str(videos.root / "a.png"), np.zeros((8, 8, 3), np.uint8))
+    (videos.root / "b.png").write_bytes((videos.root / "a.png").read_bytes()[:30])
+    (workdir / "raw.txt").write_text("videos/a.png 0\nvideos/b.png 0\n")
+    assert check(recipe, raw, "--cfg-options", "train.kind=image") == 0
+    broken = [str(videos.root / "b.png")]
+    assert (workdir / "invalid-video.txt").read_text().splitlines() == broken
+
+
 def test_what_the_system_cannot_read_is_not_taken_for_damaged(
     recipe: Path,
     videos: VideoList,

@@ -65,6 +65,27 @@ def test_features_of_a_list_are_what_the_classifier_multiplies(
     assert "2 videos done" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("long", [False, True])
+def test_of_an_untrimmed_video_every_part_has_features(
+    recipe: Path, workdir: Path, long: bool
+) -> None:
+    root = load_recipe(recipe).val.root
+    (workdir / "raw").mkdir()
+    for part, video in enumerate(VIDEOS):
+        (workdir / f"raw/part_{part}.mp4").symlink_to(root / video)
+    Path("list.txt").write_text("raw 0 2 0 1\n")
+    options = ["--long-video-mode", "--clip-interval", "8"] if long else []
+    raw = ["val.kind=parts", f"val.root={workdir}", "test=None"]
+    assert (
+        extract(recipe, "parts", "--video-list", "list.txt", *options, "--cfg-options", *raw) == 0
+    )
+    Path("list.txt").write_text("\n".join(VIDEOS))
+    assert extract(recipe, "videos", "--video-list", "list.txt", *options) == 0
+    for part, video in enumerate(VIDEOS):
+        ours, theirs = read(f"parts/raw/part_{part}.mp4.pkl"), read(f"videos/{video}.pkl")
+        assert ours.shape[-1] == CHANNELS and np.array_equal(ours, theirs)
+
+
 def test_features_go_to_a_file_a_video_and_a_second_run_does_what_is_left(
     recipe: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
