@@ -5,9 +5,11 @@ to crash or stall the interpreter itself, and one that skips name look-up. They 
 """
 
 import pickletools
-from typing import IO
+from typing import IO, NamedTuple
 
 MAX_TUPLE_ITEMS = 100_000  # 400 class names in a tuple are 401
+MAX_REPEATED = 1 << 26  # characters of texts and bytes that are named again
+REPEATED_PER_BYTE = 16  # as many more for every byte of the pickle
 
 _TUPLES = {"EMPTY_TUPLE", "TUPLE", "TUPLE1", "TUPLE2", "TUPLE3"}
 _PUTS = {"PUT", "BINPUT", "LONG_BINPUT"}
@@ -19,56 +21,88 @@ def check_opcodes(stream: IO[bytes]) -> None:
     """Leave ``stream`` after the STOP of one well-formed, harmless pickle.
 
     Refused are extension codes; memo slots beyond the pickle's own length (they reserve memory);
-    and tuples within tuples that count more than ``MAX_TUPLE_ITEMS`` items when written out, since
-    the hash of a tuple recurses in C without a limit and visits shared parts again and again.
+    tuples within tuples that count more than ``MAX_TUPLE_ITEMS`` items when written out, since
+    the hash of a tuple recurses in C without a limit and visits shared parts again and again; and
+    long texts and bytes that are named over and over, each time to be made into others.
 
     Raises:
         ValueError: The bytes are no pickle, end early, or are refused.
     """
-    sizes: list[int | None] = []  # the stack: items in a tuple, 0 for the rest, None for a mark
-    memo: dict[int, int] = {}
-    for count, (opcode, argument, _) in enumerate(pickletools.genops(stream)):
+    stack: list[_Item | None] = []  # None for a mark
+    memo: dict[int, _Item] = {}
+    repeated = 0
+    for count, (opcode, argument, place) in enumerate(pickletools.genops(stream)):
         if opcode.name in _EXTENSIONS:
             raise ValueError("it names classes by extension code")
         if opcode.name in _PUTS or opcode.name == "MEMOIZE":
             slot = len(memo) if opcode.name == "MEMOIZE" else argument
             if not isinstance(slot, int) or not 0 <= slot <= count:
                 raise ValueError("it numbers its objects beyond its own length")
-            memo[slot] = _top(sizes) or 0
+            memo[slot] = _top(stack) or _NOTHING
             continue
-        if opcode.name == "DUP":
-            sizes.append(_top(sizes))
+        if opcode.name in _GETS or opcode.name == "DUP":
+            slot = argument if isinstance(argument, int) else -1
+            again = _top(stack) if opcode.name == "DUP" else memo.get(slot, _NOTHING)
+            stack.append(again)
+            repeated += again.length if again else 0
+            if repeated > MAX_REPEATED + REPEATED_PER_BYTE * (place or 0):
+                raise ValueError("it names long texts again and again")
             continue
-        popped = _pop(sizes, opcode)
-        if opcode.name in _GETS:
-            sizes.append(memo.get(argument, 0) if isinstance(argument, int) else 0)
-        elif opcode.name in _TUPLES:
-            items = sum(size + 1 for size in popped)
-            if items > MAX_TUPLE_ITEMS:
+        popped = _pop(stack, opcode)
+        if opcode.name in _TUPLES or opcode.name == "REDUCE":
+            items = length = 0
+            for item in popped:
+                items += item.items + 1
+                length += item.length
+            if items > MAX_TUPLE_ITEMS and opcode.name in _TUPLES:
                 raise ValueError("it nests tuples without end")
-            sizes.append(items)
+            stack.append(_Item(items if opcode.name in _TUPLES else 0, length))
         else:
-            is_mark = pickletools.markobject
-            sizes.extend(None if kind is is_mark else 0 for kind in opcode.stack_after)
+            text = argument if isinstance(argument, str | bytes | bytearray) else ""
+            made = _Item(0, len(text)) if text else _NOTHING
+            stack.extend(None if is_mark else made for is_mark in _PUSHES[opcode.name])
 
 
-def _top(sizes: list[int | None]) -> int | None:
-    if not sizes:
+class _Item(NamedTuple):
+    """What the stack holds, as far as it matters."""
+
+    items: int  # of a tuple, written out
+    length: int  # of the texts and bytes in it, or that it was made of
+
+
+_NOTHING = _Item(0, 0)
+
+
+def _top(stack: list[_Item | None]) -> _Item | None:
+    if not stack:
         raise ValueError("it takes from an empty stack")
-    return sizes[-1]
+    return stack[-1]
 
 
-def _pop(sizes: list[int | None], opcode: pickletools.OpcodeInfo) -> list[int]:
-    """Take off what the opcode consumes and return the sizes, down to the last mark if it asks."""
-    popped: list[int] = []
-    below_mark = len(opcode.stack_before)
-    if pickletools.markobject in opcode.stack_before:
-        below_mark = opcode.stack_before.index(pickletools.markobject)
-        while (size := _top(sizes)) is not None:
-            popped.append(size)
-            sizes.pop()
-        sizes.pop()
-    for _ in range(below_mark):
-        popped.append(_top(sizes) or 0)  # POP may take a mark
-        sizes.pop()
+def _pop(stack: list[_Item | None], opcode: pickletools.OpcodeInfo) -> list[_Item]:
+    """Take off what the opcode consumes and return it, down to the last mark if it asks."""
+    popped: list[_Item] = []
+    to_mark, more = _POPS[opcode.name]
+    if to_mark:
+        while (item := _top(stack)) is not None:
+            popped.append(item)
+            stack.pop()
+        stack.pop()
+    for _ in range(more):
+        popped.append(_top(stack) or _NOTHING)  # POP may take a mark
+        stack.pop()
     return popped
+
+
+def _pops(opcode: pickletools.OpcodeInfo) -> tuple[bool, int]:
+    """Return whether an opcode takes everything down to a mark, and what it takes below that."""
+    if pickletools.markobject in opcode.stack_before:
+        return True, opcode.stack_before.index(pickletools.markobject)
+    return False, len(opcode.stack_before)
+
+
+_POPS = {opcode.name: _pops(opcode) for opcode in pickletools.opcodes}
+_PUSHES = {  # whether each object that an opcode leaves is a mark
+    opcode.name: [kind is pickletools.markobject for kind in opcode.stack_after]
+    for opcode in pickletools.opcodes
+}

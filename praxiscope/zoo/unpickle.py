@@ -12,19 +12,20 @@ BUILD, and tensors and arrays are made only after the last opcode (:func:`plain`
 import io
 import math
 import pickle
-import re
 import warnings
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import IO, Any, Final
+from typing import IO, Final
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from praxiscope.zoo.inert import Inert, placeholder_type
+from praxiscope.zoo.arrays import Array, ArrayType, array_from_buffer, scalar, whole_numbers
+from praxiscope.zoo.inert import Inert, Placeholder, placeholder_type
 from praxiscope.zoo.nested import storage_within
 from praxiscope.zoo.opcodes import check_opcodes
+
+MAX_UNKNOWN = 10_000
 
 
 class _Dict(dict[object, object], Inert):
@@ -96,77 +97,6 @@ class _TensorView(Inert):
         return elements.as_strided(self.size, self.stride, first)
 
 
-class _ArrayType(Inert):
-    """A numpy dtype of numbers, booleans or strings; ``name`` is None for any other."""
-
-    __slots__ = ("name", "order")
-
-    def __init__(self, name: object, *flags: object) -> None:
-        plain_name = isinstance(name, str) and re.fullmatch(r"[biufcSU]\d{1,5}", name)
-        self.name, self.order = (name if plain_name else None), "="
-
-    def __setstate__(self, *state: object) -> None:
-        """Take the byte order; the rest describes records, which are not read."""
-        if (
-            state
-            and isinstance(state[0], tuple)
-            and len(state[0]) > 1
-            and state[0][1] in ("<", ">")
-        ):
-            self.order = str(state[0][1])
-
-    def read(self, raw: object) -> "np.ndarray[Any, Any] | None":
-        """Bytes of n elements -> (n,); None for types that are not read."""
-        raw = raw.encode("latin1") if isinstance(raw, str) else raw  # written by Python 2
-        if not isinstance(self.name, str) or not isinstance(raw, bytes | bytearray):
-            return None
-        dtype = np.dtype(self.order + self.name)
-        return np.frombuffer(raw, dtype).copy() if raw else np.empty(0, dtype)
-
-
-class _Array(Inert):
-    """A numpy array to be: filled by BUILD, as numpy's own pickles do it."""
-
-    __slots__ = ("state",)
-
-    def __init__(self, *ignored: object) -> None:
-        self.state: object = None
-
-    def __setstate__(self, *state: object) -> None:
-        """Take (version, shape, dtype, is Fortran order, raw bytes)."""
-        self.state = state[0] if state else None
-
-    def build(self) -> object:
-        """Return the array, or a placeholder for arrays of objects and records."""
-        state, self.state = self.state, None  # its bytes may be as large as the file
-        if isinstance(state, tuple) and len(state) == 5:
-            _, shape, dtype, fortran, raw = state
-            flat = dtype.read(raw) if isinstance(dtype, _ArrayType) else None
-            if flat is not None:
-                return flat.reshape(whole_numbers(shape), order="F" if fortran else "C")
-        return placeholder_type("numpy.ndarray")()
-
-
-def whole_numbers(values: object) -> tuple[int, ...]:
-    """Return ``values`` if it is a tuple or list of numbers >= 0; raise ValueError if not."""
-    if not isinstance(values, tuple | list):
-        raise ValueError("a size is no tuple of numbers")
-    if not all(type(value) is int and value >= 0 for value in values):
-        raise ValueError(f"a size is not made of whole numbers: {values}")
-    return tuple(values)
-
-
-def _scalar(dtype: object, raw: object = None) -> object:
-    flat = dtype.read(raw) if isinstance(dtype, _ArrayType) else None
-    return placeholder_type("numpy scalar")() if flat is None else flat.reshape(()).item()
-
-
-def _array_from_buffer(raw: object, dtype: object, shape: object, order: object) -> _Array:
-    array = _Array()
-    array.__setstate__((1, shape, dtype, order == "F", raw))
-    return array
-
-
 def _parameter(data: object, *ignored: object) -> object:
     return data  # the rest: requires_grad, hooks, attributes
 
@@ -233,11 +163,11 @@ _MEANINGS: Final[Mapping[tuple[str, str], object]] = MappingProxyType(
     | {("torch._utils", "_rebuild_tensor_v3"): _Function(_tensor_with_dtype)}
     | {("torch._utils", name): _Function(_parameter)
        for name in ("_rebuild_parameter", "_rebuild_parameter_with_state")}
-    | {("numpy", "dtype"): _Function(_ArrayType)}
+    | {("numpy", "dtype"): _Function(ArrayType)}
     | {(f"numpy.{core}.multiarray", name): _Function(call)
        for core in ("core", "_core")
-       for name, call in (("_reconstruct", _Array), ("scalar", _scalar))}
-    | {(f"numpy.{core}.numeric", "_frombuffer"): _Function(_array_from_buffer)
+       for name, call in (("_reconstruct", Array), ("scalar", scalar))}
+    | {(f"numpy.{core}.numeric", "_frombuffer"): _Function(array_from_buffer)
        for core in ("core", "_core")}
 )  # fmt: skip
 
@@ -248,11 +178,19 @@ class _Unpickler(pickle.Unpickler):
     def __init__(self, file: IO[bytes], storage: Callable[[object], Storage]) -> None:
         super().__init__(file, encoding="latin1")  # Python 2 wrote numpy's bytes so
         self._storage = storage
+        self._unknown: dict[str, type[Placeholder]] = {}
 
     def find_class(self, module: str, name: str) -> object:
         """Return the table's meaning of a name, by exact match, else a placeholder."""
         known = _MEANINGS.get((module, name))
-        return placeholder_type(f"{module}.{name}") if known is None else known
+        if known is not None:
+            return known
+        unknown = f"{module}.{name}"
+        if unknown not in self._unknown:
+            if len(self._unknown) == MAX_UNKNOWN:  # each takes a thousand times its name's memory
+                raise ValueError(f"it names more than {MAX_UNKNOWN} classes that are not known")
+            self._unknown[unknown] = placeholder_type(unknown)
+        return self._unknown[unknown]
 
     def persistent_load(self, pid: object) -> Storage:
         """Return the storage a tensor lies in."""
@@ -288,7 +226,7 @@ def plain(value: object, seen: dict[int, object] | None = None) -> object:
     if id(value) in seen:
         return seen[id(value)]
     result: object = value
-    if isinstance(value, _TensorView | _Array):
+    if isinstance(value, _TensorView | Array):
         result = seen[id(value)] = value.build()
     elif isinstance(value, dict):
         mapping: dict[object, object] = {}

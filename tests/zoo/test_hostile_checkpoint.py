@@ -271,3 +271,24 @@ def test_reading_leaves_the_interpreter_as_it_was(tmp_path: Path) -> None:
     read_checkpoint_file(tmp_path / "w.pth")
     assert set(vars(builtins)) == names
     assert torch._utils._rebuild_tensor_v2 is rebuild  # type: ignore[attr-defined]
+
+
+def test_long_texts_that_are_named_over_and_over_are_refused_before_they_take_memory() -> None:
+    text = b"X" + struct.pack("<I", 1 << 20) + b"a" * (1 << 20)
+    begin = b"\x80\x02c_codecs\nencode\nq\x00" + text + b"X\x06\x00\x00\x00latin1\x86q\x01]("
+    few, many = (begin + b"h\x00h\x01R" * times + b"e." for times in (2, 100))
+    assert [len(one) for one in cast(list[bytes], unpickle(few))] == [1 << 20] * 2
+    with pytest.raises(ValueError, match="names long texts again and again"):
+        unpickle(many)
+    raw = b"X" + struct.pack("<I", 8 << 20) + b"a" * (8 << 20)
+    doubled = b"\x80\x02" + raw + b"2" * 40 + b"\x86" * 40 + b"."
+    with pytest.raises(ValueError, match="names long texts again and again"):
+        unpickle(doubled)
+
+
+def test_unknown_classes_are_made_once_each_and_not_without_end() -> None:
+    one, other = cast(tuple[object, object], unpickle(b"\x80\x02ca\nb\nca\nb\n\x86."))
+    assert one is other
+    names = b"".join(b"ca\nb%d\n0" % number for number in range(10_001))
+    with pytest.raises(ValueError, match="more than 10000 classes"):
+        unpickle(b"\x80\x02" + names + b"N.")
