@@ -65,8 +65,8 @@ def convert(source: str | Path, target: str | Path, to: Target | None = None) ->
     report = _report(found, f"{source} ({found.layout}, {checkpoint_format(source)})")
     state, tensors = found.state, dict(found.state.tensors)
     if state.order:  # as they were in the file that this one was made of
-        rest = [name for name in tensors if name not in set(state.order)]
-        tensors = {name: tensors[name] for name in (*state.order, *rest) if name in tensors}
+        names_in_order = dict.fromkeys((*state.order, *tensors))
+        tensors = {name: tensors[name] for name in names_in_order if name in tensors}
     if names != "openmmlab":
         _check_lateral_norms(tensors, source)
         tensors = foreign_tensors(

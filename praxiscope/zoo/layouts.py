@@ -59,8 +59,8 @@ def renamed_state(content: Mapping[object, object], source: str) -> RenamedState
     layout = layout_of(state.tensors)
     if layout == "OpenMMLab":
         return RenamedState(layout, state, ())
-    momenta = [name for name in state.tensors if name.endswith("_momentum")]
-    tensors = {name: tensor for name, tensor in state.tensors.items() if name not in set(momenta)}
+    tensors = {n: tensor for n, tensor in state.tensors.items() if not n.endswith("_momentum")}
+    num_momenta = len(state.tensors) - len(tensors)
     table = to_ours(_NAME_OF[layout], _num_pathways(tensors))
     ours: dict[str, Tensor] = {}
     renamed: list[tuple[str, str]] = []
@@ -74,7 +74,7 @@ def renamed_state(content: Mapping[object, object], source: str) -> RenamedState
     _classifier_of(layout, ours)
     if _num_pathways(ours) == 2:
         _swap_pathways(ours, slow_first=True)
-    notes = [f"{len(momenta)} momenta of the optimiser left out"] if momenta else []
+    notes = [f"{num_momenta} momenta of the optimiser left out"] if num_momenta else []
     conventions = state.conventions or _conventions(layout, content, source)
     state = replace(state, tensors=ours, conventions=conventions)
     return RenamedState(layout, state, tuple(renamed), tuple(notes))

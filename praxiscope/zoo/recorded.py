@@ -41,7 +41,9 @@ def recorded_clip(content: Mapping[object, object]) -> RecordedClip | None:
     """Return the clip that a file of any code base says its weights were trained on, if it does."""
     meta = _mapping(content.get("meta"))
     ours = meta.get("clip")
-    if isinstance(ours, str) and (match := re.fullmatch(r"(\d{1,4})x(\d{1,4})(?:/(\d+))?", ours)):
+    if isinstance(ours, str) and (
+        match := re.fullmatch(r"(\d{1,4})x(\d{1,4})(?:/(\d{1,4}))?", ours)
+    ):
         return RecordedClip(int(match[1]), int(match[2]), int(match[3]) if match[3] else None)
     if isinstance(text := content.get("cfg"), str):  # PySlowFast
         return _of_pyslowfast(text)
@@ -98,7 +100,14 @@ def recorded_conventions(meta: Mapping[object, object], source: str) -> Conventi
             or any(type(flag) is not bool for flag in flags)
         ):
             raise ValueError("a value out of range")
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+    except (
+        ArithmeticError,
+        AttributeError,
+        LookupError,
+        RecursionError,
+        TypeError,
+        ValueError,
+    ) as error:
         raise CheckpointError(
             f"{source}: its entry 'conventions' is damaged ({error}). Expected what Praxiscope "
             "writes: convert or save the weights again."

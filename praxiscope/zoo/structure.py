@@ -11,7 +11,7 @@ from praxiscope.models.resnet3d import BLOCKS
 from praxiscope.models.slowfast import SlowFast
 from praxiscope.models.slowonly import SlowOnly
 
-_NON_LOCAL = re.compile(r"backbone\.layer([1-4])\.(\d+)\.non_local_block\.")
+_NON_LOCAL = re.compile(r"backbone\.layer([1-4])\.(\d{1,3})\.non_local_block\.")
 
 
 def entry_of(tensors: Mapping[str, Tensor]) -> SlowOnly | SlowFast | None:
@@ -19,6 +19,8 @@ def entry_of(tensors: Mapping[str, Tensor]) -> SlowOnly | SlowFast | None:
 
     What does not show, such as strides in time, has its default.
     """
+    if not all(tensor.numel() for tensor in tensors.values()):
+        return None  # a tensor of nothing may be of any width
     try:
         if any(name.startswith("backbone.fast_path.") for name in tensors):
             return _slowfast(tensors)

@@ -76,6 +76,18 @@ def test_openmmlab_to_ours_and_back_is_exact_to_the_bit(
         assert set(file.keys()) == set(state)
 
 
+def test_numbers_and_sizes_that_no_network_has_say_nothing() -> None:
+    assert recorded_clip({"meta": {"clip": "32x2/4"}}) == RecordedClip(32, 2, 4)
+    assert recorded_clip({"meta": {"clip": "32x2/" + "4" * 5000}}) is None
+    entry = SlowOnly(depth=14, width=8, num_classes=3, non_local=NonLocal(after=((0,), (), (), ())))
+    state = entry.build().state_dict()
+    assert entry_of(state) == entry
+    far = "backbone.layer1." + "9" * 5000 + ".non_local_block.g.0.conv.weight"
+    assert entry_of(state | {far: torch.zeros(1)}) == entry
+    empty = {"backbone.conv1.conv.weight": torch.zeros(10**15, 3, 0, 7, 7)}
+    assert entry_of(state | empty) is None
+
+
 @pytest.mark.parametrize("target", ["pyslowfast", "pytorchvideo"])
 def test_theirs_to_ours_and_back_is_exact_to_the_bit(tmp_path: Path, target: Any) -> None:
     state = dict(reversed(tiny_pyslowfast().items()))

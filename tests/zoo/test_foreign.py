@@ -339,6 +339,7 @@ def test_weights_without_a_word_of_conventions_bring_their_lateral_norms(tmp_pat
         ('"window": 7', '"more": 7'),
         ("57.375", "0.0"),
         ("114.75", "NaN"),
+        ("114.75", "9" * 400),
         ('"reverse_channels": false', '"reverse_channels": 1'),
         ('"name": "', '"name": "\\n'),
         ("{", ""),
