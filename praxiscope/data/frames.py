@@ -9,6 +9,7 @@ from typing import Self
 import cv2
 import numpy as np
 
+from praxiscope.data.list_formats import numbered_name
 from praxiscope.errors import DataError
 from praxiscope.types import Frame, Frames, Indices
 
@@ -124,13 +125,8 @@ class FrameFolder:
         self.close()
 
     def _name(self, frame: int, *part: str) -> str:
-        number = self._first + frame
-        try:
-            name = self._template.format(*part, number)
-            fits = name != self._template.format(*part, number + 1)
-        except (AttributeError, IndexError, KeyError, ValueError):
-            fits = False
-        if not fits:
+        name = numbered_name(self._template, self._first + frame, *part)
+        if name is None:
             raise DataError(
                 f"The template '{self._template}' for the images in {self.path} does not fit: "
                 "expected a place for the number, as in img_{:05d}.jpg, and for flow "

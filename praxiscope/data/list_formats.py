@@ -116,6 +116,15 @@ def read_json_list(text: str, file: Path, item: str) -> list[Any]:
     return items
 
 
+def numbered_name(template: str, number: int, *parts: str) -> str | None:
+    """Return a file name; None if the template has no place for the number after ``parts``."""
+    try:
+        name = template.format(*parts, number)
+        return None if name == template.format(*parts, number + 1) else name
+    except (AttributeError, IndexError, KeyError, ValueError):
+        return None
+
+
 def read_text(path: Path, what: str) -> str:
     r"""Return a UTF-8 file without its byte order mark, all line ends as ``\n``.
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
-from praxiscope.data.list_formats import Entry, read_json_list, trailing_numbers
+from praxiscope.data.list_formats import Entry, numbered_name, read_json_list, trailing_numbers
 from praxiscope.errors import DataError
 
 Parts = Literal["positive", "all"]
@@ -78,12 +78,8 @@ def _json(text: str, file: Path) -> Iterator[Fields]:
 def part_path(folder: str, template: str | None, part: int) -> str:
     """Return the file of a part below the list's root; the template's place takes its number."""
     template = template or TEMPLATE
-    try:
-        name = template.format(part)
-        fits = name != template.format(part + 1)
-    except (AttributeError, IndexError, KeyError, ValueError):
-        fits = False
-    if not fits:
+    name = numbered_name(template, part)
+    if name is None:
         raise DataError(
             f"The template '{template}' for the parts of untrimmed videos does not fit: "
             f"expected a place for the number, as in {TEMPLATE}."

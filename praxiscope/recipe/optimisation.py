@@ -86,7 +86,8 @@ class PreciseBn:
     That is before the validation of the epoch, if there is one.
 
     Args:
-        batches: Training batches to measure, on each device; an epoch has no more.
+        batches: Training batches to measure, on each device; an epoch has no more. They have the
+            full shape, and videos of the training list alone, as those in testing.
         every: Epochs between two of these passes. The last epoch ends in one too.
 
     Source: Rethinking "Batch" in BatchNorm, arXiv:2105.07576, Section 3.
