@@ -17,8 +17,7 @@ from praxiscope.errors import PraxiscopeError
 from praxiscope.models.complexity import complexity
 from praxiscope.models.recognizer import Recognizer, score_views
 from praxiscope.recipe import Recipe, load_recipe
-from praxiscope.zoo.create import find_checkpoint
-from praxiscope.zoo.weights import load_checkpoint
+from praxiscope.zoo.create import find_checkpoint, load_model
 
 WARM_UP = {"cuda": 5, "cpu": 1}  # videos
 NUM_VIDEOS = {"cuda": 200, "cpu": 10}  # 200 as published
@@ -68,10 +67,13 @@ def run(args: argparse.Namespace) -> int:
     if args.weights and args.checkpoint:
         raise PraxiscopeError("two checkpoints were given: name one, with or without --checkpoint.")
     recipe = load_recipe(args.config, args.cfg_options)
-    model = recipe.model.build()
     chosen = args.weights or args.checkpoint
     if chosen:
-        print(load_checkpoint(model, find_checkpoint(chosen, args.config)))
+        file = find_checkpoint(chosen, args.config)
+        model, report = load_model(recipe.model, file, clip=recipe.clip)
+        print(report)
+    else:
+        model = recipe.model.build()
     one_view = view_shape(recipe)
     cost = complexity(model, (1, *one_view))  # before norms are folded away
     model.eval()

@@ -26,9 +26,8 @@ from praxiscope.engine.testing import fuse_conv_bn
 from praxiscope.errors import DataError, PraxiscopeError
 from praxiscope.models.features import PooledFeatures
 from praxiscope.recipe import Recipe, load_recipe
-from praxiscope.zoo.create import find_checkpoint
+from praxiscope.zoo.create import find_checkpoint, load_model
 from praxiscope.zoo.files import check_folder, write_atomically
-from praxiscope.zoo.weights import load_checkpoint
 
 SETTINGS = "extraction.json"
 
@@ -77,8 +76,8 @@ def run(args: argparse.Namespace) -> int:
     checkpoint = find_checkpoint(args.checkpoint, args.config)
     _same_settings(folder, _settings(args, recipe, checkpoint, clip, views))
     left = [record for record in files if not files[record].exists()]
-    model = recipe.model.build()
-    print(load_checkpoint(model, checkpoint))
+    model, report = load_model(recipe.model, checkpoint, clip=recipe.clip)
+    print(report)
     model.eval()
     if args.fuse_conv_bn:
         fuse_conv_bn(model)
