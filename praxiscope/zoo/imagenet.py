@@ -1,9 +1,12 @@
 """Start weights: checkpoints of the zoo, and 2-D ResNets trained on ImageNet, inflated."""
 
+from pathlib import Path
+
 from praxiscope.data.sampling import Clip
 from praxiscope.errors import CheckpointError, did_you_mean
 from praxiscope.models.inflate import InflationReport, inflate, is_resnet2d
 from praxiscope.models.recognizer import Recognizer
+from praxiscope.zoo.cards import cards
 from praxiscope.zoo.checkpoint_file import checkpoint_format, read_checkpoint_file
 from praxiscope.zoo.create import find_checkpoint
 from praxiscope.zoo.download import fetch_checkpoint
@@ -38,12 +41,22 @@ def load_start(
             those of another model; the model is unchanged.
     """
     address = _address(start, depth)
-    path = fetch_checkpoint(address) if address else find_checkpoint(start, "")
+    path = fetch_checkpoint(address) if address else _file_of(start)
     state = published_state(read_checkpoint_file(path), str(path)).tensors
     if is_resnet2d(state):
         return inflate(model, state, f"{path} ({checkpoint_format(path)})")
     del state  # read once more: of a checkpoint there is more to know than its tensors
     return load_checkpoint(model, path, num_classes=num_classes, clip=clip)
+
+
+def _file_of(start: str) -> Path:
+    published = [one.name for one in cards()]
+    if not Path(start).exists() and start not in published:
+        raise CheckpointError(
+            f"there are no start weights '{start}'.{did_you_mean(start, [IMAGENET, *published])} "
+            f"Expected a file, the name of a published checkpoint, or '{IMAGENET}'."
+        )
+    return find_checkpoint(start, "")
 
 
 def _address(start: str, depth: int) -> str | None:

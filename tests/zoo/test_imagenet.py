@@ -104,7 +104,8 @@ def test_the_addresses_are_torchvision_s_and_carry_digests() -> None:
         ("torchvision://resnet101", 50, "those of a ResNet-101, the model is a ResNet-50"),
         ("torchvision://resnet5", 50, "Did you mean 'torchvision://resnet50'"),
         ("torchvision://resnet18", 50, "Expected 'imagenet', one of torchvision://resnet50, "),
-        ("imagnet", 50, "there is no checkpoint imagnet"),
+        ("imagnet", 50, "no start weights 'imagnet'. Did you mean 'imagenet'?"),
+        ("published", 50, "Expected a file, the name of a published checkpoint, or 'imagenet'."),
     ],
 )
 def test_a_wrong_name_is_refused_before_anything_is_downloaded(
