@@ -1,6 +1,7 @@
 """Write the optical flow of videos as images, in the published layout."""
 
 import argparse
+import re
 import secrets
 import shutil
 from collections.abc import Iterator, Sequence
@@ -152,7 +153,7 @@ def find_targets(given: str, prefix: Path, dest: Path) -> dict[Path, Path]:
     path, dest = Path(given), dest.resolve()
     if path.suffix == ".txt":
         lines = read_text(path, "list of videos").splitlines()
-        names = [Path(line.strip()) for line in lines if line.strip()]
+        names = [_named(line.strip(), prefix) for line in lines if line.strip()]
         videos = [prefix / name for name in names]
     else:
         videos = find_videos([path])
@@ -177,6 +178,11 @@ def find_targets(given: str, prefix: Path, dest: Path) -> dict[Path, Path]:
     if not targets:
         raise DataError(f"{given} names no video: expected one a line.")
     return targets
+
+
+def _named(line: str, prefix: Path) -> Path:
+    """Return the path in a line, also of a training list, where numbers follow it."""
+    return Path(line if (prefix / line).exists() else re.sub(r"(\s+\d+)+$", "", line))
 
 
 def _extract(extraction: Extraction, processes: int, console: Console) -> None:

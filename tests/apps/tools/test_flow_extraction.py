@@ -41,7 +41,9 @@ def test_a_list_of_videos_gives_a_folder_each_with_frames_if_asked_for(tmp_path:
     for name in ("wave/a.b.mp4", "clap/c.mkv"):
         (tmp_path / name).parent.mkdir()
         write_video(tmp_path / name, COUNT)
-    (tmp_path / "list.txt").write_text("wave/a.b.mp4\n\nclap/c.mkv\n")
+    (tmp_path / "list.txt").write_text(
+        "wave/a.b.mp4\n\nclap/c.mkv 17 0\n"
+    )  # with and without labels
     out = tmp_path / "out"
     templates = ("--flow-tmpl", "flow_{}_{:04d}.png", "--rgb-tmpl", "{:03d}.jpg")
     listed = ("--input", tmp_path / "list.txt", "--prefix", tmp_path, "--dest", out)
