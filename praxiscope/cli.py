@@ -80,7 +80,7 @@ def _run(command: Callable[[argparse.Namespace], int], args: argparse.Namespace)
         _say(f"error: {error}")
         return STOPPED if type(error).__name__ == "StoppedError" else USER_ERROR
     except OSError as error:  # of a file or folder that nothing above has checked
-        _say(f"error: {error.filename or 'the system'}: {error.strerror}.")
+        _say(f"error: {error.filename or 'the system'}: {error.strerror or error}.")
         return USER_ERROR
     except KeyboardInterrupt:
         _say("stopped.")

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import relu, scaled_dot_product_attention
 
+from praxiscope.checks import check_choice
 from praxiscope.errors import RecipeError
 from praxiscope.models.conv3d import FactorisedConv3d, PoolFrames
 
@@ -40,9 +41,7 @@ class NonLocal:
     def __post_init__(self) -> None:
         if len(self.after) != 4:
             raise RecipeError(f"NonLocal.after names blocks of 4 stages, not of {len(self.after)}.")
-        if self.pairwise not in get_args(Pairwise):
-            known = ", ".join(get_args(Pairwise))
-            raise RecipeError(f"NonLocal.pairwise is one of {known}, not {self.pairwise!r}.")
+        check_choice(self.pairwise, "NonLocal.pairwise", get_args(Pairwise))
 
     def check_fits(self, blocks: tuple[int, ...]) -> None:
         """Raise :class:`RecipeError` if a stage has no such residual block."""

@@ -86,5 +86,5 @@ def test_a_place_that_the_network_has_not_is_an_error() -> None:
         entry.build()
     with pytest.raises(RecipeError, match="4 stages"):
         NonLocal(after=((0,),))  # type: ignore[arg-type]
-    with pytest.raises(RecipeError, match="embedded_gaussian, gaussian"):
+    with pytest.raises(RecipeError, match="one of 'embedded_gaussian', 'gaussian'"):
         NonLocal(pairwise="gausian")  # type: ignore[arg-type]
