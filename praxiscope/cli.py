@@ -74,6 +74,7 @@ def _run(command: Callable[[argparse.Namespace], int], args: argparse.Namespace)
     main_process = os.environ.get("RANK", "0") == "0"
     level = logging.WARNING if main_process else logging.ERROR  # once is enough
     logging.basicConfig(format="%(levelname)s: %(message)s", level=level)
+    logging.getLogger("praxiscope").setLevel(logging.INFO if main_process else logging.ERROR)
     try:
         return command(args)
     except PraxiscopeError as error:

@@ -104,7 +104,7 @@ def run_training(
             num_classes=entry.num_classes,
             clip=recipe.clip,
         )
-        log.warning("%s", report)
+        log.info("%s", report)
     if options.resume:
         prepare_for(model, options.resume)
 

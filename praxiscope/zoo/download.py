@@ -108,7 +108,8 @@ def fetch_checkpoint(
                     if attempt + 1 == attempts:
                         raise CheckpointError(
                             f"{url} could not be downloaded in {attempts} attempts: {error}. "
-                            "Check the connection and try again: it goes on where it stopped."
+                            + (f"{target} is not the published file. " if target.exists() else "")
+                            + "Check the connection and try again: it goes on where it stopped."
                         ) from error
                     time.sleep(wait_seconds * 2**attempt)
                     continue

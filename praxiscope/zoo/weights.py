@@ -215,8 +215,8 @@ def _check_shapes(wanted: dict[str, Tensor], matched: dict[str, Tensor], path: P
     ]
     if differs:
         raise CheckpointError(
-            f"{path} belongs to another model: {differs[0]}, and {len(differs) - 1} more tensors "
-            "differ. Expected the shapes of this model: check the model's name."
+            f"{path} belongs to another model: {len(differs)} of its tensors do not fit, such as "
+            f"{differs[0]}. Expected the shapes of this model: check the model's name."
         )
 
 

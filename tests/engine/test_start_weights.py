@@ -27,7 +27,7 @@ def test_a_run_begins_with_inflated_weights_and_says_what_they_are(
         optim=Sgd(lr=1e-30, batch=4),
         schedule=Cosine(epochs=1),
     )
-    with caplog.at_level(logging.WARNING):
+    with caplog.at_level(logging.INFO):
         trained = run_training(recipe, tmp_path / "run", TrainOptions(validate=False))
     kernel = trained.model.get_parameter("backbone.layer3.0.conv1.conv.weight").double()
     torch.testing.assert_close(kernel.sum(2), weights["layer3.0.conv1.weight"], check_dtype=False)
