@@ -82,7 +82,7 @@ def _cost(one: Card) -> str:
     clips, crops, frames, size = one.views.split("x")
     return (
         f"{one.parameters / 1e6:.1f} M parameters, {one.gmacs_per_view:.1f} GMACs per view; "
-        f"{clips} clips x {crops} crops, {frames} frames of {size} x {size}"
+        f"{clips} clips x {crops} crop{"s" if crops != "1" else ""}, {frames} frames of {size} x {size}"
     )
 
 

@@ -31,7 +31,6 @@ KINDS = {  # one of each kind: the others differ in the recipe, not in the netwo
     "slowfast_r50_4x16x1_256e_kinetics400_rgb",
     "slowfast_r50_8x8x1_256e_kinetics400_rgb",
     "slowfast_r101_r50_4x16x1_256e_kinetics400_rgb",
-    "slowfast_r101_8x8x1_256e_kinetics400_rgb",
     "slowfast_r152_r50_4x16x1_256e_kinetics400_rgb",
 }
 TRAINED = [
