@@ -80,9 +80,10 @@ def _cost(one: Card) -> str:
     if not one.recipe or not one.parameters or not one.gmacs_per_view or not one.views:
         return "(no recipe here yet)" if one.config_path else f"({one.method})"
     clips, crops, frames, size = one.views.split("x")
+    plural = "" if crops == "1" else "s"
     return (
         f"{one.parameters / 1e6:.1f} M parameters, {one.gmacs_per_view:.1f} GMACs per view; "
-        f"{clips} clips x {crops} crop{"s" if crops != "1" else ""}, {frames} frames of {size} x {size}"
+        f"{clips} clips x {crops} crop{plural}, {frames} frames of {size} x {size}"
     )
 
 
