@@ -105,10 +105,26 @@ def prepare_for(model: nn.Module, path: Path) -> None:
     """Make a fresh model ready for the state of an earlier run, which may follow other conventions.
 
     Raises:
-        CheckpointError: ``path`` is no checkpoint; the model is unchanged.
+        CheckpointError: ``path`` is no checkpoint, or one of another network; the model is
+            unchanged.
     """
     state = renamed_state(read_checkpoint_file(path), str(path)).state
-    adoption(model, state.tensors, state.conventions).apply(model)
+    change = adoption(model, state.tensors, state.conventions)
+    wanted = change.state_dict(model)
+    others = sorted(
+        name
+        for name in wanted.keys() | state.tensors.keys()
+        if name not in wanted
+        or name not in state.tensors
+        or wanted[name].shape != state.tensors[name].shape
+    )
+    if others:
+        raise CheckpointError(
+            f"{path} is a run of another network: {len(others)} tensors differ ({_some(others)}). "
+            "Expected a checkpoint of an earlier run of this recipe, such as latest.pth; to begin "
+            "with its weights, name it as the recipe's start."
+        )
+    change.apply(model)
 
 
 def recorded_by(
