@@ -16,8 +16,8 @@ from torch import Tensor
 
 from praxiscope.data.lists import find_list, read_list
 from praxiscope.errors import DataError
+from praxiscope.pickles.unpickle import plain, unpickle
 from praxiscope.recipe import Recipe
-from praxiscope.zoo.unpickle import plain, unpickle
 
 SUFFIXES = (".pkl", ".pickle", ".json", ".csv")
 _WRITTEN_BY = "Expected what a test writes with --out (.json, .pkl, .csv) or --dump (.pkl)"

@@ -2,7 +2,7 @@
 
 ``torch.load(weights_only=True)`` refuses what mmengine writes beside the tensors and trusts the
 sizes a file declares, so all torch files take one path here: our container readers, which check
-every declared size against the file, and :mod:`praxiscope.zoo.unpickle`.
+every declared size against the file, and :mod:`praxiscope.pickles.unpickle`.
 """
 
 import os
@@ -19,7 +19,7 @@ from safetensors import safe_open
 from torch import Tensor
 
 from praxiscope.errors import CheckpointError
-from praxiscope.zoo.unpickle import Storage, StorageType, plain, unpickle, unpickle_file
+from praxiscope.pickles.unpickle import Storage, StorageType, plain, unpickle, unpickle_file
 
 Format = Literal["torch zip", "torch legacy", "safetensors", "pickle"]
 
@@ -63,8 +63,8 @@ def read_checkpoint_file(path: str | Path) -> Mapping[object, object]:
     """Return what a checkpoint holds, on the CPU, executing nothing in it.
 
     A torch file or a pickle gives the mapping that was saved, in which unknown classes and the
-    results of unknown functions are :class:`~praxiscope.zoo.inert.Placeholder`; a safetensors file
-    gives ``{"state_dict": tensors, "meta": its text entries}``.
+    results of unknown functions are :class:`~praxiscope.pickles.inert.Placeholder`; a safetensors
+    file gives ``{"state_dict": tensors, "meta": its text entries}``.
 
     Raises:
         CheckpointError: The file is missing, damaged, no checkpoint, or holds no tensors.

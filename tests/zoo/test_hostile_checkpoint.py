@@ -19,9 +19,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from praxiscope.errors import CheckpointError
+from praxiscope.pickles.inert import Placeholder
+from praxiscope.pickles.unpickle import plain, unpickle
 from praxiscope.zoo.checkpoint_file import read_checkpoint_file
-from praxiscope.zoo.inert import Placeholder
-from praxiscope.zoo.unpickle import plain, unpickle
 from tests.zoo.files import Calls, Pid, dumps, legacy_with, storage, tensor_of, weights, zip_with
 
 STORAGE = storage()

@@ -9,8 +9,8 @@ import torch
 from safetensors.torch import save_file
 
 from praxiscope.errors import CheckpointError
+from praxiscope.pickles.inert import Placeholder
 from praxiscope.zoo.checkpoint_file import checkpoint_format, read_checkpoint_file
-from praxiscope.zoo.inert import Placeholder
 from tests.zoo.files import LEGACY, mmengine_checkpoint, weights
 
 

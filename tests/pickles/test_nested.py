@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from praxiscope.zoo.nested import storage_within
-from praxiscope.zoo.unpickle import plain, unpickle
+from praxiscope.pickles.nested import storage_within
+from praxiscope.pickles.unpickle import plain, unpickle
 
 TENSORS = {
     "half": torch.arange(6, dtype=torch.float16).reshape(2, 3),

@@ -1,8 +1,8 @@
 """A pickle read as data: tensors, arrays, numbers and plain containers come out, nothing is run.
 
 A pickle is a small program that may call any importable function. Here a name is looked up in one
-table. What is not in it becomes an inert :class:`~praxiscope.zoo.inert.Placeholder`: a file that
-mentions classes which are not installed still gives its tensors, and one that mentions
+table. What is not in it becomes an inert :class:`~praxiscope.pickles.inert.Placeholder`: a file
+that mentions classes which are not installed still gives its tensors, and one that mentions
 ``os.system`` does nothing with it.
 
 Nothing that a pickle can reach while it is read can be changed by it: every object of ours ignores
@@ -20,10 +20,10 @@ from typing import IO, Final
 import torch
 from torch import Tensor
 
-from praxiscope.zoo.arrays import Array, ArrayType, array_from_buffer, scalar, whole_numbers
-from praxiscope.zoo.inert import Inert, Placeholder, placeholder_type
-from praxiscope.zoo.nested import storage_within
-from praxiscope.zoo.opcodes import check_opcodes
+from praxiscope.pickles.arrays import Array, ArrayType, array_from_buffer, scalar, whole_numbers
+from praxiscope.pickles.inert import Inert, Placeholder, placeholder_type
+from praxiscope.pickles.nested import storage_within
+from praxiscope.pickles.opcodes import check_opcodes
 
 MAX_UNKNOWN = 10_000
 

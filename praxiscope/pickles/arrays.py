@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from praxiscope.zoo.inert import Inert, placeholder_type
+from praxiscope.pickles.inert import Inert, placeholder_type
 
 
 class ArrayType(Inert):
