@@ -69,8 +69,8 @@ class TrainTransform:
         recolour = None if self.color_jitter is None else self.color_jitter.draw(rng)
 
         def each(frame: Frame) -> Frames:
-            frame = _resize(frame, *resized)[top:bottom, left:right]
-            frame = _resize(frame, self.size, self.size)
+            frame = resize(frame, *resized)[top:bottom, left:right]
+            frame = resize(frame, self.size, self.size)
             if flipped:
                 frame = flip(frame)
             if recolour is not None:
@@ -133,7 +133,7 @@ class Views:
         boxes = crop_boxes(*resized, self.size, self.crops)
 
         def each(frame: Frame) -> Frames:
-            frame = _resize(frame, *resized)
+            frame = resize(frame, *resized)
             return np.stack([frame[y0:y1, x0:x1] for x0, y0, x1, y1 in boxes])
 
         return Plan(self.size, each)
@@ -198,7 +198,8 @@ def flip(frame: Frame) -> Frame:
     return frame
 
 
-def _resize(frame: Frame, height: int, width: int) -> Frame:
+def resize(frame: Frame, height: int, width: int) -> Frame:
+    """Resize (H, W, C) -> (height, width, C), bilinear, as the published weights saw frames."""
     if frame.shape[:2] == (height, width):
         return frame
     resized = cv2.resize(frame, (width, height), interpolation=cv2.INTER_LINEAR)
