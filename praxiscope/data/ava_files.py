@@ -1,0 +1,274 @@
+"""Files in AVA's format: annotations, excluded timestamps, label maps, person proposals.
+
+What a file says is returned as it stands; whether it fits a dataset is for
+:mod:`praxiscope.data.ava_lists`. A moment is a video and a time in seconds: ``0902``, ``902`` and
+``902.0`` are one time. Boxes are x1, y1, x2, y2 as shares of the frame's width and height.
+"""
+
+import csv
+import re
+from collections.abc import Iterator, Mapping
+from math import isfinite
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from praxiscope.data.list_formats import read_text
+from praxiscope.errors import DataError
+from praxiscope.pickles.unpickle import plain, unpickle
+
+Moment = tuple[str, float]  # video, seconds
+Proposals = Mapping[Moment, npt.NDArray[np.float32]]  # (n, 5): box and person score
+
+_LINE = "video,timestamp,x1,y1,x2,y2,label,person_id"
+_COLUMNS = _LINE.split(",")
+_PROPOSALS = (
+    "Expected {'video,0902': array (n, 4 or 5)} in a .pkl or .npz file, or a .csv file of "
+    "'video,timestamp,x1,y1,x2,y2,score'"
+)
+_TOKEN = re.compile(
+    r"""(?P<space>[\s,;]+|\#[^\n]*)|(?P<open>\w+)\s*:?\s*\{|(?P<close>\})
+    |(?P<key>\w+)\s*:\s*(?:"(?P<text>[^"\n]*)"|'(?P<text2>[^'\n]*)'|(?P<word>[\w.+-]+))""",
+    re.VERBOSE,
+)
+
+
+class Row(NamedTuple):
+    """One line of an annotation file: one person does one thing."""
+
+    line: int  # in the file, from 1
+    video: str
+    timestamp: float  # seconds
+    box: tuple[float, float, float, float]
+    label: int | None  # None: the person is marked, but does nothing that has a class
+    person: int  # -1 where the file does not say
+
+
+class Source(NamedTuple):
+    """Where the frames of a video are, and when they were taken."""
+
+    path: str  # below the list's root
+    fps: float
+    first_timestamp: float  # seconds: the time of the first frame
+
+
+def read_annotations(path: Path) -> tuple[Row, ...]:
+    """Return the persons of an annotation csv (``video,timestamp,x1,y1,x2,y2,label,person_id``).
+
+    A line may end after the label, or have no label. Lines with a video and a timestamp alone, by
+    which AVA-Kinetics names frames without people, are passed over, and so is a header.
+
+    Raises:
+        DataError: The file is missing, or a line is not of this form; the message names the line
+            and the column.
+    """
+    rows = []
+    for line, fields in _csv_lines(path, "annotation file"):
+        where = f"{path}:{line}"
+        if not any(fields[2:]) and len(fields) >= 2:
+            _number(fields, 1, where)
+            continue
+        if not 6 <= len(fields) <= 8:
+            raise DataError(f"{where}: expected '{_LINE}', not {len(fields)} columns.")
+        x1, y1, x2, y2 = (_number(fields, column, where) for column in range(2, 6))
+        label = _whole(fields, 6, where) if len(fields) > 6 and fields[6] else None
+        person = _whole(fields, 7, where) if len(fields) > 7 and fields[7] else -1
+        time = _number(fields, 1, where)
+        rows.append(Row(line, fields[0], time, (x1, y1, x2, y2), label, person))
+    return tuple(rows)
+
+
+def read_excluded(path: Path) -> frozenset[Moment]:
+    """Return the moments of an excluded timestamps csv (``video,timestamp``); it may be empty.
+
+    Raises:
+        DataError: The file is missing, or a line is not of this form.
+    """
+    moments = set()
+    for line, fields in _csv_lines(path, "file of excluded timestamps"):
+        if len(fields) != 2:
+            raise DataError(
+                f"{path}:{line}: expected 'video,timestamp', not {len(fields)} columns."
+            )
+        moments.add((fields[0], _number(fields, 1, f"{path}:{line}")))
+    return frozenset(moments)
+
+
+def read_sources(path: Path) -> dict[str, Source]:
+    """Return what a csv of ``video,path,fps,first_timestamp`` says, by video.
+
+    Raises:
+        DataError: The file is missing, a line is not of this form, or a video stands there twice.
+    """
+    columns = ("video", "path", "fps", "first_timestamp")
+    sources: dict[str, Source] = {}
+    for line, fields in _csv_lines(path, "file of video sources"):
+        where = f"{path}:{line}"
+        if len(fields) != len(columns):
+            raise DataError(f"{where}: expected '{','.join(columns)}', not {len(fields)} columns.")
+        video, folder = fields[:2]
+        fps, first = (_number(fields, column, where, columns) for column in (2, 3))
+        if fps <= 0:
+            raise DataError(f"{where}, column 3 (fps): expected more than 0, not '{fields[2]}'.")
+        if video in sources:
+            raise DataError(f"{where}: video '{video}' stands there a second time; remove a line.")
+        sources[video] = Source(folder, fps, first)
+    return sources
+
+
+def read_label_map(path: Path) -> dict[int, str]:
+    """Return class names by label, ascending, as a pbtxt file numbers them; gaps remain gaps.
+
+    Both of AVA's forms are read: ``item { name: "sit" id: 11 }`` and ``label { name: "sit"
+    label_id: 11 label_type: PERSON_MOVEMENT }``.
+
+    Raises:
+        DataError: The file is missing, empty or not of this form; an entry has no name or number,
+            or a number stands there twice.
+    """
+    names: dict[int, str] = {}
+    entry: dict[str, str] | None = None
+    text = read_text(path, "label map")
+    place = 0
+    while place < len(text):
+        token = _TOKEN.match(text, place)
+        where = f"{path}:{text.count(chr(10), 0, place) + 1}"
+        misplaced = token and (token["close"] if entry is None else token["open"])
+        if token is None or misplaced:
+            raise DataError(f"{where}: expected 'item {{ name: \"sit\" id: 11 }}'.")
+        if token["open"]:
+            entry = {}
+        elif token["key"]:
+            if entry is None:
+                raise DataError(f"{where}: '{token['key']}' stands outside an 'item {{ ... }}'.")
+            entry[token["key"]] = token["text"] or token["text2"] or token["word"] or ""
+        elif token["close"] and entry is not None:
+            label = entry.get("id", entry.get("label_id", ""))
+            if not re.fullmatch(r"[0-9]{1,9}", label) or not entry.get("name"):
+                raise DataError(f"{where}: the entry that ends here needs a name and a whole id.")
+            if int(label) in names:
+                raise DataError(f"{where}: id {label} is already '{names[int(label)]}'.")
+            names[int(label)] = entry["name"]
+            entry = None
+        place = token.end()
+    if entry is not None or not names:
+        what = "its last entry is not closed" if entry is not None else "it has no entries"
+        raise DataError(f"{path}: {what}. Expected 'item {{ name: \"sit\" id: 11 }}'.")
+    return dict(sorted(names.items()))
+
+
+def read_proposals(path: Path) -> Proposals:
+    """Return the person boxes of every moment, (n, 5) float32: box and score, in the file's order.
+
+    - ``.pkl``: the published ``{"video,0902": array (n, 5)}``, in which nothing is executed;
+    - ``.npz``: arrays of the same names;
+    - ``.csv``: ``video,timestamp,x1,y1,x2,y2,score``.
+
+    Where there is no score it is 1.
+
+    Raises:
+        DataError: The file is missing, damaged or refused, or holds something else.
+    """
+    if not path.is_file():
+        raise DataError(f"There is no proposals file {path}. {_PROPOSALS}.")
+    if path.suffix in (".pkl", ".pickle", ".npz"):
+        try:
+            content = _load(path)
+        except Exception as error:  # a hostile file can raise nearly anything
+            reason = str(error).rstrip(".") or type(error).__name__
+            raise DataError(
+                f"{path} is a damaged or refused proposals file: {reason}. {_PROPOSALS}."
+            ) from error
+        if not isinstance(content, dict):
+            raise DataError(f"{path} was refused: it holds {content!r:.80}. {_PROPOSALS}.")
+        return {_moment(key, path): _boxes(key, value, path) for key, value in content.items()}
+    found: dict[Moment, list[tuple[float, ...]]] = {}
+    for line, fields in _csv_lines(path, "proposals file"):
+        where = f"{path}:{line}"
+        if len(fields) not in (6, 7):
+            raise DataError(f"{where}: {len(fields)} columns. {_PROPOSALS}.")
+        columns = (*_COLUMNS[:6], "score")
+        numbers = [_number(fields, column, where, columns) for column in range(1, len(fields))]
+        found.setdefault((fields[0], numbers[0]), []).append(tuple([*numbers[1:], 1.0][:5]))
+    return {moment: np.array(boxes, np.float32) for moment, boxes in found.items()}
+
+
+def _load(path: Path) -> object:
+    if path.suffix != ".npz":
+        return plain(unpickle(path.read_bytes()))
+    with np.load(path, allow_pickle=False) as arrays:
+        return dict(arrays)
+
+
+def _moment(key: object, path: Path) -> Moment:
+    video, comma, time = key.rpartition(",") if isinstance(key, str) else ("", "", "")
+    seconds = _as_number(time)
+    if not comma or not video or seconds is None:
+        raise DataError(f"{path}: {key!r:.80} names no video and timestamp. {_PROPOSALS}.")
+    return video, seconds
+
+
+def _boxes(key: object, value: object, path: Path) -> npt.NDArray[np.float32]:
+    if isinstance(value, list):
+        try:
+            value = np.array(value, np.float32)
+        except (TypeError, ValueError):
+            value = None
+    if not isinstance(value, np.ndarray) or value.dtype.kind not in "fiu":
+        raise DataError(f"{path}: {key!r:.80} is refused, it is no array of numbers. {_PROPOSALS}.")
+    if not value.size:
+        return np.empty((0, 5), np.float32)
+    if value.ndim != 2 or value.shape[1] not in (4, 5) or not np.isfinite(value).all():
+        raise DataError(
+            f"{path}: {key!r:.80} is an array of shape {value.shape}, or not finite. {_PROPOSALS}."
+        )
+    boxes = np.ones((len(value), 5), np.float32)
+    boxes[:, : value.shape[1]] = value
+    return boxes
+
+
+def _csv_lines(path: Path, what: str) -> Iterator[tuple[int, list[str]]]:
+    """Yield the number and the fields of every line that is neither empty nor a header."""
+    lines = csv.reader(read_text(path, what).split("\n"))
+    try:
+        for fields in lines:
+            fields = [field.strip() for field in fields]
+            header = lines.line_num == 1 and len(fields) > 1 and _as_number(fields[1]) is None
+            if any(fields) and not (header and fields[0].lower() in ("video", "video_id")):
+                if not fields[0]:
+                    raise DataError(f"{path}:{lines.line_num}, column 1 (video): it is empty.")
+                yield lines.line_num, fields
+    except csv.Error as error:
+        raise DataError(f"{path}:{lines.line_num}: this is no csv: {error}.") from error
+
+
+def _as_number(text: str) -> float | None:
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    return number if isfinite(number) else None
+
+
+def _number(
+    fields: list[str], column: int, where: str, columns: tuple[str, ...] | list[str] = _COLUMNS
+) -> float:
+    number = _as_number(fields[column])
+    if number is None:
+        raise DataError(
+            f"{where}, column {column + 1} ({columns[column]}): expected a number, "
+            f"not {fields[column]!r:.40}."
+        )
+    return number
+
+
+def _whole(fields: list[str], column: int, where: str) -> int:
+    number = _number(fields, column, where)
+    if number != int(number):
+        raise DataError(
+            f"{where}, column {column + 1} ({_COLUMNS[column]}): expected a whole number, "
+            f"not {fields[column]!r:.40}."
+        )
+    return int(number)

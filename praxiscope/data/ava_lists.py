@@ -1,0 +1,280 @@
+"""AVA and datasets in its format: which key frames there are, and who does what in them.
+
+Letters: n persons of a key frame, m proposed ones, K outputs, of which 0 is the background.
+"""
+
+import logging
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from math import inf
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from praxiscope.checks import check_choice, check_number, check_whole
+from praxiscope.data.ava_files import (
+    Moment,
+    Proposals,
+    Row,
+    Source,
+    read_annotations,
+    read_excluded,
+    read_label_map,
+    read_proposals,
+    read_sources,
+)
+from praxiscope.data.boxes import Boxes
+from praxiscope.data.sampling import Convention
+from praxiscope.errors import DataError, RecipeError, did_you_mean
+
+
+@dataclass(frozen=True, kw_only=True)
+class AvaList:
+    """Key frames of videos under ``root``, as files in AVA's format describe them.
+
+    A video is a folder of frame images or a file of its name, whose first frame is at
+    ``first_timestamp`` seconds; or what ``sources`` says, a csv of ``video,path,fps,
+    first_timestamp`` for datasets of mixed videos such as AVA-Kinetics. The values given are AVA's.
+
+    ``num_classes`` counts outputs, the background (0) among them. ``label_base`` is the first label
+    in the file. ``classes`` takes a part of them, in this order: the k-th, from 0, becomes output
+    k + 1. Of the ``proposals`` of a key frame those that score ``min_score`` or more are taken, or,
+    where none does, the best; at most ``max_proposals``, in the file's order; where the file has
+    none, the whole frame. ``convention`` decides which frame is at a timestamp, see
+    :func:`praxiscope.data.keyframes.key_frame_index`.
+    """
+
+    root: Path
+    annotations: Path
+    excluded: Path | None = None
+    label_map: Path | None = None
+    proposals: Path | None = None
+    sources: Path | None = None
+    num_classes: int = 81
+    classes: tuple[int, ...] | None = None
+    label_base: Literal[0, 1] = 1
+    multi_label: bool = True  # whether a person may do several things at once
+    kind: Literal["frames", "video"] = "frames"
+    template: str | None = None
+    first_frame: int = 1  # the images' first number
+    fps: float = 30.0
+    first_timestamp: float = 900.0
+    last_timestamp: float | None = 1800.0  # the end, not included; None: that of each video
+    convention: Convention = "1.x"
+    min_score: float = 0.9
+    max_proposals: int = 1000
+
+    def __post_init__(self) -> None:
+        check_whole(self.num_classes, "AvaList.num_classes", least=2)
+        check_choice(self.label_base, "AvaList.label_base", (0, 1))
+        check_choice(self.kind, "AvaList.kind", ("frames", "video"))
+        check_choice(self.convention, "AvaList.convention", ("0.x", "1.x"))
+        check_whole(self.first_frame, "AvaList.first_frame", least=0)
+        check_number(self.fps, "AvaList.fps", 1e-3, 1e4)
+        check_number(self.min_score, "AvaList.min_score", 0, 1)
+        check_whole(self.max_proposals, "AvaList.max_proposals")
+        if self.classes is not None:
+            if len(set(self.classes)) != len(self.classes) or min(self.classes, default=0) < (
+                self.label_base
+            ):
+                raise RecipeError(
+                    f"AvaList.classes must be different labels, from {self.label_base} on, not "
+                    f"{self.classes!r}."
+                )
+            if self.num_classes != len(self.classes) + 1:
+                raise RecipeError(
+                    f"AvaList.num_classes must be {len(self.classes) + 1}, one more than there are "
+                    f"AvaList.classes (the background), not {self.num_classes}."
+                )
+
+    @property
+    def late(self) -> int:
+        """Frames that a clip's centre lies after the key frame, as published."""
+        return self.first_frame if self.convention == "1.x" and self.kind == "frames" else 0
+
+
+@dataclass(frozen=True)
+class KeyFrame:
+    """One moment of a video with the persons in it."""
+
+    video: str
+    timestamp: float  # seconds
+    source: Source
+    boxes: Boxes  # (n, 4) in the order of the file
+    labels: tuple[tuple[int, ...], ...]  # n times the outputs that should be 1
+    persons: tuple[int, ...]  # n numbers, as the file has them
+    proposals: Boxes | None  # (m, 4); None: the list has no proposals
+    scores: npt.NDArray[np.float32] | None  # (m,)
+
+    def targets(self, num_classes: int) -> npt.NDArray[np.float32]:
+        """Return the labels as zeros and ones, (n, K)."""
+        targets = np.zeros((len(self.labels), num_classes), np.float32)
+        for person, columns in enumerate(self.labels):
+            targets[person, list(columns)] = 1
+        return targets
+
+
+def read_key_frames(ava: AvaList) -> tuple[KeyFrame, ...]:
+    """Return the key frames of a list with their persons, in the order in which they first appear.
+
+    Those without persons and the excluded ones are left out. Lines with the same box at the same
+    moment are one person. Whether the videos exist is not checked.
+
+    Raises:
+        DataError: A file is missing or malformed; a label is no class, a timestamp lies outside the
+            videos, a box outside the frame or inside out; a person has several labels where one is
+            expected; no key frame is left; the proposals are of other videos.
+    """
+    columns = _columns(ava)
+    sources = None if ava.sources is None else read_sources(ava.sources)
+    excluded = frozenset[Moment]() if ava.excluded is None else read_excluded(ava.excluded)
+    rows = read_annotations(ava.annotations)
+    found: dict[Moment, dict[tuple[float, ...], list[Row]]] = {}
+    for row in rows:
+        moment = (row.video, row.timestamp)
+        _check_row(row, ava, sources)
+        if row.label is not None and row.label not in columns:
+            if ava.classes is not None:
+                continue
+            raise DataError(
+                f"{ava.annotations}:{row.line}, column 7 (label): {row.label} is no class; the "
+                f"list's are {min(columns)} to {max(columns)}: correct the line, label_base or "
+                "num_classes."
+            )
+        if moment not in excluded:
+            found.setdefault(moment, {}).setdefault(row.box, []).append(row)
+    if not found:
+        why = "all its timestamps are excluded" if excluded and rows else "it names no person"
+        if rows and ava.classes is not None:
+            why = "none of its persons does any of AvaList.classes outside excluded timestamps"
+        raise DataError(f"{ava.annotations} gives no key frames: {why}.")
+    proposals = None if ava.proposals is None else read_proposals(ava.proposals)
+    if proposals is not None:
+        _check_proposals(proposals, found, {row.video for row in rows}, ava)
+    return tuple(
+        _key_frame(moment, persons, columns, sources, proposals, ava)
+        for moment, persons in found.items()
+    )
+
+
+def _columns(ava: AvaList) -> dict[int, int]:
+    """Return the output of every label; the labels of the label map must be among them."""
+    labels = ava.classes
+    if labels is None:
+        labels = tuple(range(ava.label_base, ava.num_classes - 1 + ava.label_base))
+    columns = {label: output for output, label in enumerate(labels, start=1)}
+    if ava.label_map is None:
+        return columns
+    names = read_label_map(ava.label_map)
+    if ava.classes is not None:
+        unnamed = [label for label in ava.classes if label not in names]
+        if unnamed:
+            raise DataError(
+                f"{ava.label_map} has no class {unnamed[0]}, which AvaList.classes names; its "
+                f"numbers, with gaps, are {', '.join(map(str, names))}."
+            )
+    else:
+        beyond = [label for label in names if label not in columns]
+        if beyond:
+            raise DataError(
+                f"{ava.label_map}: id {beyond[0]} ('{names[beyond[0]]}') is no class; the list's "
+                f"are {min(columns)} to {max(columns)}: correct label_base or num_classes."
+            )
+    return columns
+
+
+def _check_row(row: Row, ava: AvaList, sources: Mapping[str, Source] | None) -> None:
+    """Raise :class:`DataError` for a line that is well-formed but wrong."""
+    where = f"{ava.annotations}:{row.line}"
+    first, last = ava.first_timestamp, ava.last_timestamp
+    if sources is not None:
+        if row.video not in sources:
+            hint = did_you_mean(row.video, sources)
+            raise DataError(f"{where}, column 1 (video): {ava.sources} has no '{row.video}'.{hint}")
+        first, last = sources[row.video].first_timestamp, None
+    if not first <= row.timestamp < (inf if last is None else last):
+        until = "" if last is None else f" and end before {last:g}"
+        raise DataError(
+            f"{where}, column 2 (timestamp): {row.timestamp:g} lies outside its video; the list's "
+            f"begin at {first:g} seconds{until}: correct the line, or first_timestamp and "
+            "last_timestamp."
+        )
+    for column, share in enumerate(row.box, start=3):
+        if not 0 <= share <= 1:
+            raise DataError(
+                f"{where}, column {column}: expected a share of the frame from 0 to 1, not "
+                f"{share:g}; pixels have to be divided by the frame's width and height."
+            )
+    if row.box[0] > row.box[2] or row.box[1] > row.box[3]:
+        raise DataError(
+            f"{where}, columns 3 to 6: expected x1 <= x2 and y1 <= y2, not "
+            f"{', '.join(f'{share:g}' for share in row.box)}."
+        )
+
+
+def _check_proposals(
+    proposals: Proposals, moments: Iterable[Moment], videos: set[str], ava: AvaList
+) -> None:
+    """Raise :class:`DataError` where no proposal is of use; say which are of unknown videos."""
+    for (video, time), boxes in proposals.items():
+        if boxes[:, :4].size and not (boxes[:, :4].min() >= 0 and boxes[:, :4].max() <= 1):
+            raise DataError(
+                f"{ava.proposals}, '{video},{time:04g}': expected boxes as shares of the frame, "
+                "from 0 to 1; pixels have to be divided by its width and height."
+            )
+    unknown = sorted({video for video, _ in proposals} - videos)
+    hint = f" The first of its videos is '{unknown[0]}'." if unknown else ""
+    if not any(moment in proposals for moment in moments):
+        raise DataError(
+            f"{ava.proposals} has proposals for none of the key frames of {ava.annotations}: they "
+            f"do not belong together.{hint}"
+        )
+    if unknown:
+        logging.getLogger(__name__).warning(
+            "%s has proposals for %d videos that %s does not name, such as '%s': not used.",
+            ava.proposals,
+            len(unknown),
+            ava.annotations,
+            unknown[0],
+        )
+
+
+def _key_frame(
+    moment: Moment,
+    persons: Mapping[tuple[float, ...], list[Row]],
+    columns: Mapping[int, int],
+    sources: Mapping[str, Source] | None,
+    proposals: Proposals | None,
+    ava: AvaList,
+) -> KeyFrame:
+    labels = []
+    for rows in persons.values():
+        labels.append(tuple(sorted({columns[row.label] for row in rows if row.label is not None})))
+        if len(labels[-1]) > 1 and not ava.multi_label:
+            raise DataError(
+                f"{ava.annotations}:{rows[1].line}: this person has {len(labels[-1])} labels where "
+                "the list has one each: correct the line or set multi_label."
+            )
+    source = Source(moment[0], ava.fps, ava.first_timestamp)
+    proposed = None if proposals is None else _chosen(proposals.get(moment), ava)
+    return KeyFrame(
+        video=moment[0],
+        timestamp=moment[1],
+        source=source if sources is None else sources[moment[0]],
+        boxes=np.array(list(persons), np.float32),
+        labels=tuple(labels),
+        persons=tuple(rows[0].person for rows in persons.values()),
+        proposals=None if proposed is None else proposed[:, :4],
+        scores=None if proposed is None else proposed[:, 4],
+    )
+
+
+def _chosen(boxes: npt.NDArray[np.float32] | None, ava: AvaList) -> npt.NDArray[np.float32]:
+    """Return the proposals (m, 5) that take part, as published."""
+    if boxes is None or not len(boxes):
+        return np.array([[0, 0, 1, 1, 1]], np.float32)
+    enough = min(np.float32(ava.min_score), boxes[:, 4].max())
+    chosen: npt.NDArray[np.float32] = boxes[boxes[:, 4] >= enough][: ava.max_proposals]
+    return chosen
