@@ -1,16 +1,20 @@
 """What is measured: one function a table."""
 
+import importlib
 import tempfile
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor
 from torchmetrics.functional.classification import multiclass_accuracy
 
 from benchmarks.timing import Row, side_by_side
 from praxiscope import create_model, load_recipe
 from praxiscope.metrics.classification import evaluate
+from praxiscope.models.roi import roi_align
 from praxiscope.zoo.weights import save_weights
 
 NETWORKS = (
@@ -55,4 +59,46 @@ def _loads(name: str, path: Path) -> tuple[Callable[[], object], Callable[[], ob
     return lambda: create_model(name, path), lambda: torch.load(path, weights_only=True)
 
 
-TABLES: dict[str, Callable[[], Iterator[Row]]] = {"metrics": metrics, "model_load": model_load}
+def roi_aligns() -> Iterator[Row]:
+    """Time RoIAlign as the AVA models need it, 8 images of 256 x 352 pixels, 1 to 30 boxes each.
+
+    2,048 channels are SlowOnly's, 2,304 SlowFast's. Maps are laid out as the peer has them.
+    """
+    try:
+        theirs = importlib.import_module("torchvision.ops").roi_align
+    except (ImportError, RuntimeError):  # missing, or built for another torch
+        sentence = "roi_align skipped: its peer is torchvision, and none fits the installed torch."
+        raise SystemExit(sentence) from None
+    torch.manual_seed(0)
+    for channels in (2048, 2304):
+        maps = torch.randn(8, channels, 16, 22, requires_grad=True)
+        for count in (1, 5, 30):
+            extent = torch.rand(8, count, 2) * torch.tensor([0.4, 0.6]) + torch.tensor([0.1, 0.3])
+            corner = torch.rand(8, count, 2) * (1 - extent)
+            whole = torch.tensor([352.0, 256.0, 352.0, 256.0])
+            boxes = list(torch.cat((corner, corner + extent), -1) * whole)
+            gradient = torch.randn(8 * count, channels, 8, 8)
+            pair = (
+                partial(roi_align, boxes=boxes),
+                partial(theirs, boxes=boxes, output_size=8, spatial_scale=1 / 16, aligned=True),
+            )
+            work = f"{channels} channels, 8 x {count}"
+            yield side_by_side(
+                f"{work}: forward", "torchvision", *(partial(f, maps.detach()) for f in pair)
+            )
+            yield side_by_side(
+                f"{work}: both",
+                "torchvision",
+                *(partial(_both_ways, f, maps, gradient) for f in pair),
+            )
+
+
+def _both_ways(align: Callable[[Tensor], Tensor], maps: Tensor, gradient: Tensor) -> None:
+    torch.autograd.grad(align(maps), maps, gradient)
+
+
+TABLES: dict[str, Callable[[], Iterator[Row]]] = {
+    "metrics": metrics,
+    "model_load": model_load,
+    "roi_align": roi_aligns,
+}
