@@ -12,6 +12,7 @@ from torch import Tensor
 from torchmetrics.functional.classification import multiclass_confusion_matrix
 
 from praxiscope.errors import DataError, PraxiscopeError, unknown_name
+from praxiscope.metrics.average_precision import average_precision
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
@@ -133,19 +134,6 @@ def _mean_precision(scores: Floats, positive: npt.NDArray[np.bool_]) -> float:
     if not rows:
         raise DataError("The labels hold no positive, so there is no average precision to report.")
     return float(np.mean(rows))
-
-
-def average_precision(scores: Floats, positive: npt.NDArray[np.bool_]) -> float:
-    """Return the mean precision at each positive, going down the scores: (N,), (N,) -> [0, 1].
-
-    Equal scores are one step: the order within them is not the network's doing.
-    """
-    # Not torchmetrics: it squashes scores beyond [0, 1] with a float32 sigmoid, which makes ties.
-    assert positive.any(), "average precision is undefined without a positive"
-    right = np.sort(scores[positive])
-    found = len(right) - np.searchsorted(right, right)  # positives that score as high or higher
-    ranks = len(scores) - np.searchsorted(np.sort(scores), right)  # all that do
-    return float((found / ranks).mean())
 
 
 def _with_classes(scores: Values, labels: Values) -> tuple[Floats, Integers]:

@@ -9,13 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from torchmetrics.functional.classification import (
-    binary_average_precision,
     multiclass_accuracy,
 )
 
 from praxiscope.errors import DataError, PraxiscopeError, RecipeError
 from praxiscope.metrics.classification import (
-    average_precision,
     confusion_matrix,
     evaluate,
     mean_average_precision,
@@ -145,24 +143,7 @@ def test_a_class_that_is_only_predicted_counts_as_zero() -> None:
     assert mean_class_accuracy(scores, [0, 0]) == pytest.approx((0.5 + 0.0) / 2)
 
 
-@given(
-    st.lists(st.tuples(st.integers(0, 4), st.booleans()), min_size=1, max_size=20).filter(
-        lambda pairs: any(positive for _, positive in pairs)
-    )
-)
-@settings(deadline=None)
-def test_average_precision_agrees_with_torchmetrics_on_ties_too(
-    pairs: list[tuple[int, bool]],
-) -> None:
-    scores = np.array([score / 4 for score, _ in pairs])
-    positive = np.array([found for _, found in pairs])
-    theirs = binary_average_precision(
-        torch.from_numpy(scores), torch.from_numpy(positive).long(), thresholds=None
-    )
-    assert average_precision(scores, positive) == pytest.approx(float(theirs), abs=1e-6)
-
-
-def test_average_precision_tells_large_logits_apart() -> None:
+def test_mean_average_precision_tells_large_logits_apart() -> None:
     scores = np.array([[40.0], [41.0], [42.0]])  # a float32 sigmoid makes all three 1
     assert mean_average_precision(scores, [[0], [0], [1]]) == 1.0
     assert mean_average_precision(scores, [[1], [0], [0]]) == pytest.approx(1 / 3)
