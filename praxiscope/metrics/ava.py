@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from heapq import heappush, heapreplace
+from math import isnan
 from pathlib import Path
 from typing import TypedDict
 
@@ -148,7 +149,7 @@ def evaluate(
             if left_out
             else interpolated_average_precision(scores[own], right[own], num_truth)
         )
-    known = [value for value in precisions.values() if value == value]
+    known = [value for value in precisions.values() if not isnan(value)]
     return {"mAP@0.5IOU": float(np.mean(known)) if known else 0.0, "AP": precisions}
 
 

@@ -9,6 +9,7 @@ TOOLS: tuple[str, ...] = (
     "get_flops",
     "eval_metric",
     "report_accuracy",
+    "report_map",
     "confusion_matrix",
     "analyze_logs",
     "print_config",

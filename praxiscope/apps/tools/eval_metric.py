@@ -1,12 +1,14 @@
-"""Metrics of a score file that a test has written, without testing again."""
+"""Metrics of a file that a test has written, of scores or of detections, without testing again."""
 
 import argparse
 import ast
 from collections.abc import Sequence
 from pathlib import Path
 
+from praxiscope.apps.tools.report_map import add_choices
 from praxiscope.engine.scores import as_truth, read_test
 from praxiscope.errors import PraxiscopeError, unknown_name
+from praxiscope.metrics.ava import evaluate_files
 from praxiscope.metrics.classification import check_names, evaluate
 from praxiscope.recipe import load_recipe
 
@@ -20,14 +22,19 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--eval",
         nargs="+",
         metavar="METRIC",
-        help="top_k_accuracy, mean_class_accuracy ... (default: the recipe's)",
+        help="top_k_accuracy, mean_class_accuracy ... (default: the recipe's); mAP of detections",
     )
     add("--cfg-options", nargs="+", action="extend", default=[], metavar="FIELD=VALUE")
     add("--eval-options", nargs="+", default=[], metavar="topk=1,5", help="of top_k_accuracy")
+    add("--ground-truth", type=Path, metavar="CSV", help="for mAP: the annotations")
+    add("--label-map", type=Path, metavar="PBTXT", help="for mAP: the classes that count")
+    add_choices(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Print one line a metric. Labels are those of a dump, else of the recipe's test list."""
+    if "mAP" in (args.eval or ()) or args.ground_truth:
+        return _detections(args)
     recipe = load_recipe(args.config, args.cfg_options)
     names = tuple(args.eval or recipe.metrics)
     check_names(names)
@@ -37,6 +44,19 @@ def run(args: argparse.Namespace) -> int:
     truth = as_truth(labels, file.scores.shape[1], several=several)
     for name, value in evaluate(file.scores, truth, names, ks=ks).items():
         print(f"{name}: {value:.4f}")
+    return 0
+
+
+def _detections(args: argparse.Namespace) -> int:
+    """Print the mAP of detections. The files say everything: the recipe is not looked at."""
+    if args.eval and args.eval != ["mAP"]:
+        raise PraxiscopeError("--eval mAP is for detections and goes with no other metric.")
+    if not (args.ground_truth and args.label_map):
+        raise PraxiscopeError(
+            "--eval mAP needs --ground-truth, a csv file, and --label-map, a pbtxt file."
+        )
+    files = (args.results, args.ground_truth, args.label_map, args.excluded)
+    print(f"mAP@0.5IOU: {evaluate_files(*files, args.protocol)['mAP@0.5IOU']:.4f}")
     return 0
 
 
