@@ -7,7 +7,7 @@ What a file says is returned as it stands; whether it fits a dataset is for
 
 import csv
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from math import isfinite
 from pathlib import Path
 from typing import NamedTuple
@@ -29,7 +29,7 @@ _PROPOSALS = (
     "'video,timestamp,x1,y1,x2,y2,score'"
 )
 _TOKEN = re.compile(
-    r"""(?P<space>[\s,;]+|\#[^\n]*)|(?P<open>\w+)\s*:?\s*\{|(?P<close>\})
+    r"""(?P<space>[\s,;]+|\#[^\n]*)|(?P<open>\w+)\s*(?::\s*)?\{|(?P<close>\})
     |(?P<key>\w+)\s*:\s*(?:"(?P<text>[^"\n]*)"|'(?P<text2>[^'\n]*)'|(?P<word>[\w.+-]+))""",
     re.VERBOSE,
 )
@@ -67,15 +67,14 @@ def read_annotations(path: Path) -> tuple[Row, ...]:
     rows = []
     for line, fields in _csv_lines(path, "annotation file"):
         where = f"{path}:{line}"
-        if not any(fields[2:]) and len(fields) >= 2:
-            _number(fields, 1, where)
+        if len(fields) >= 2 and not any(fields[2:]):
+            _numbers(fields, 1, 2, where)
             continue
         if not 6 <= len(fields) <= 8:
             raise DataError(f"{where}: expected '{_LINE}', not {len(fields)} columns.")
-        x1, y1, x2, y2 = (_number(fields, column, where) for column in range(2, 6))
+        time, x1, y1, x2, y2 = _numbers(fields, 1, 6, where)
         label = _whole(fields, 6, where) if len(fields) > 6 and fields[6] else None
         person = _whole(fields, 7, where) if len(fields) > 7 and fields[7] else -1
-        time = _number(fields, 1, where)
         rows.append(Row(line, fields[0], time, (x1, y1, x2, y2), label, person))
     return tuple(rows)
 
@@ -92,7 +91,7 @@ def read_excluded(path: Path) -> frozenset[Moment]:
             raise DataError(
                 f"{path}:{line}: expected 'video,timestamp', not {len(fields)} columns."
             )
-        moments.add((fields[0], _number(fields, 1, f"{path}:{line}")))
+        moments.add((fields[0], _numbers(fields, 1, 2, f"{path}:{line}")[0]))
     return frozenset(moments)
 
 
@@ -109,7 +108,7 @@ def read_sources(path: Path) -> dict[str, Source]:
         if len(fields) != len(columns):
             raise DataError(f"{where}: expected '{','.join(columns)}', not {len(fields)} columns.")
         video, folder = fields[:2]
-        fps, first = (_number(fields, column, where, columns) for column in (2, 3))
+        fps, first = _numbers(fields, 2, 4, where, columns)
         if fps <= 0:
             raise DataError(f"{where}, column 3 (fps): expected more than 0, not '{fields[2]}'.")
         if video in sources:
@@ -132,24 +131,27 @@ def read_label_map(path: Path) -> dict[int, str]:
     entry: dict[str, str] | None = None
     text = read_text(path, "label map")
     place = 0
+
+    def wrong(what: str) -> DataError:
+        return DataError(f"{path}:{text.count(chr(10), 0, place) + 1}: {what}.")
+
     while place < len(text):
         token = _TOKEN.match(text, place)
-        where = f"{path}:{text.count(chr(10), 0, place) + 1}"
         misplaced = token and (token["close"] if entry is None else token["open"])
         if token is None or misplaced:
-            raise DataError(f"{where}: expected 'item {{ name: \"sit\" id: 11 }}'.")
+            raise wrong("expected 'item { name: \"sit\" id: 11 }'")
         if token["open"]:
             entry = {}
         elif token["key"]:
             if entry is None:
-                raise DataError(f"{where}: '{token['key']}' stands outside an 'item {{ ... }}'.")
+                raise wrong(f"'{token['key']}' stands outside an 'item {{ ... }}'")
             entry[token["key"]] = token["text"] or token["text2"] or token["word"] or ""
         elif token["close"] and entry is not None:
             label = entry.get("id", entry.get("label_id", ""))
             if not re.fullmatch(r"[0-9]{1,9}", label) or not entry.get("name"):
-                raise DataError(f"{where}: the entry that ends here needs a name and a whole id.")
+                raise wrong("the entry that ends here needs a name and a whole id")
             if int(label) in names:
-                raise DataError(f"{where}: id {label} is already '{names[int(label)]}'.")
+                raise wrong(f"id {label} is already '{names[int(label)]}'")
             names[int(label)] = entry["name"]
             entry = None
         place = token.end()
@@ -190,7 +192,7 @@ def read_proposals(path: Path) -> Proposals:
         if len(fields) not in (6, 7):
             raise DataError(f"{where}: {len(fields)} columns. {_PROPOSALS}.")
         columns = (*_COLUMNS[:6], "score")
-        numbers = [_number(fields, column, where, columns) for column in range(1, len(fields))]
+        numbers = _numbers(fields, 1, len(fields), where, columns)
         found.setdefault((fields[0], numbers[0]), []).append(tuple([*numbers[1:], 1.0][:5]))
     return {moment: np.array(boxes, np.float32) for moment, boxes in found.items()}
 
@@ -252,20 +254,27 @@ def _as_number(text: str) -> float | None:
     return number if isfinite(number) else None
 
 
-def _number(
-    fields: list[str], column: int, where: str, columns: tuple[str, ...] | list[str] = _COLUMNS
-) -> float:
-    number = _as_number(fields[column])
-    if number is None:
-        raise DataError(
-            f"{where}, column {column + 1} ({columns[column]}): expected a number, "
-            f"not {fields[column]!r:.40}."
-        )
-    return number
+def _numbers(
+    fields: list[str], first: int, last: int, where: str, columns: Sequence[str] = _COLUMNS
+) -> list[float]:
+    """Return the fields ``first`` to ``last``, not included, as finite numbers."""
+    try:
+        numbers = [float(field) for field in fields[first:last]]
+        if all(map(isfinite, numbers)):
+            return numbers
+    except ValueError:
+        pass
+    column = next(c for c in range(first, last) if _as_number(fields[c]) is None)
+    raise DataError(
+        f"{where}, column {column + 1} ({columns[column]}): expected a number, "
+        f"not {fields[column]!r:.40}."
+    )
 
 
 def _whole(fields: list[str], column: int, where: str) -> int:
-    number = _number(fields, column, where)
+    if fields[column].isdecimal() and len(fields[column]) < 10:
+        return int(fields[column])
+    (number,) = _numbers(fields, column, column + 1, where)
     if number != int(number):
         raise DataError(
             f"{where}, column {column + 1} ({_COLUMNS[column]}): expected a whole number, "

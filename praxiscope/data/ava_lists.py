@@ -26,8 +26,12 @@ from praxiscope.data.ava_files import (
     read_sources,
 )
 from praxiscope.data.boxes import Boxes
+from praxiscope.data.class_folders import VIDEO_SUFFIXES
+from praxiscope.data.frames import open_frames
 from praxiscope.data.sampling import Convention
+from praxiscope.data.video import open_video
 from praxiscope.errors import DataError, RecipeError, did_you_mean
+from praxiscope.types import FrameSource
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -159,6 +163,19 @@ def read_key_frames(ava: AvaList) -> tuple[KeyFrame, ...]:
     )
 
 
+def open_source(ava: AvaList, source: Source, *, threads: int = 1) -> FrameSource:
+    """Open the folder of frame images or the video file, of any known suffix, of a key frame.
+
+    Raises:
+        DataError: There is none, or it cannot be read.
+    """
+    path = Path(ava.root) / source.path
+    if ava.kind == "frames":
+        return open_frames(path, template=ava.template, first=ava.first_frame)
+    files = [path, *(path.with_name(path.name + suffix) for suffix in sorted(VIDEO_SUFFIXES))]
+    return open_video(next((file for file in files if file.is_file()), path), threads=threads)
+
+
 def _columns(ava: AvaList) -> dict[int, int]:
     """Return the output of every label; the labels of the label map must be among them."""
     labels = ava.classes
@@ -204,8 +221,9 @@ def _check_row(row: Row, ava: AvaList, sources: Mapping[str, Source] | None) -> 
     for column, share in enumerate(row.box, start=3):
         if not 0 <= share <= 1:
             raise DataError(
-                f"{where}, column {column}: expected a share of the frame from 0 to 1, not "
-                f"{share:g}; pixels have to be divided by the frame's width and height."
+                f"{where}, column {column} ({('x1', 'y1', 'x2', 'y2')[column - 3]}): expected a "
+                f"share of the frame from 0 to 1, not {share:g}; pixels have to be divided by the "
+                "frame's width and height."
             )
     if row.box[0] > row.box[2] or row.box[1] > row.box[3]:
         raise DataError(
@@ -219,7 +237,7 @@ def _check_proposals(
 ) -> None:
     """Raise :class:`DataError` where no proposal is of use; say which are of unknown videos."""
     for (video, time), boxes in proposals.items():
-        if boxes[:, :4].size and not (boxes[:, :4].min() >= 0 and boxes[:, :4].max() <= 1):
+        if ((boxes[:, :4] < 0) | (boxes[:, :4] > 1)).any():
             raise DataError(
                 f"{ava.proposals}, '{video},{time:04g}': expected boxes as shares of the frame, "
                 "from 0 to 1; pixels have to be divided by its width and height."

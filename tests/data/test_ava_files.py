@@ -122,6 +122,13 @@ def test_malformed_label_maps_are_refused(text: str, message: str, tmp_path: Pat
         read_label_map(written(tmp_path / "l.pbtxt", text))
 
 
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("text", ["a" * 10**6, "a" + " " * 10**6, "item { a: 1 " + "b: 1 " * 10**5])
+def test_a_hostile_label_map_is_refused_in_linear_time(text: str, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="l.pbtxt"):
+        read_label_map(written(tmp_path / "l.pbtxt", text))
+
+
 def test_proposals_are_the_same_in_all_three_formats(tmp_path: Path) -> None:
     (tmp_path / "p.pkl").write_bytes(pickle.dumps({"a,0902": BOXES, "b,c,0903": BOXES[:1]}))
     np.savez(tmp_path / "p.npz", **{"a,0902": BOXES, "b,c,0903": BOXES[:1]})

@@ -2,16 +2,19 @@
 
 import logging
 import pickle
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 
 from praxiscope.data.ava_files import Source
-from praxiscope.data.ava_lists import AvaList, KeyFrame, read_key_frames
-from praxiscope.errors import DataError, RecipeError
+from praxiscope.data.ava_lists import AvaList, KeyFrame, open_source, read_key_frames
+from praxiscope.data.synthetic import write_video
+from praxiscope.errors import DataError, RecipeError, VideoError
 
 ROWS = """\
 b,0903,0.1,0.2,0.3,0.4,12,5
@@ -144,7 +147,7 @@ def test_mixed_sources_have_frame_rates_and_starts_of_their_own(ava: AvaList) ->
         ("a,0902,0,0,1,1,0,0", r"column 7 \(label\): 0 is no class"),
         ("a,0899,0,0,1,1,1,0", r"ava.csv:6, column 2 \(timestamp\): 899 lies outside its video"),
         ("a,1800,0,0,1,1,1,0", r"1800 lies outside .* begin at 900 seconds and end before 1800"),
-        ("a,0902,0,0,320,1,1,0", r"ava.csv:6, column 5: expected a share .* 320; pixels"),
+        ("a,0902,0,0,320,1,1,0", r"ava.csv:6, column 5 \(x2\): expected a share .* 320; pixels"),
         ("a,0902,0,0.5,1,0.4,1,0", r"ava.csv:6, columns 3 to 6: expected x1 <= x2"),
     ],
 )
@@ -213,3 +216,20 @@ def test_the_centre_is_a_frame_late_in_the_1x_convention_of_numbered_images(ava:
     assert ava.late == 1
     assert replace(ava, kind="video").late == 0
     assert replace(ava, convention="0.x").late == 0
+
+
+def test_frame_folders_and_video_files_open_under_the_name_of_the_video(
+    ava: AvaList,
+) -> None:
+    folder = ava.root / "b"
+    folder.mkdir()
+    for number in (0, 1):
+        cv2.imwrite(str(folder / f"f{number}.png"), np.full((4, 6, 3), number, np.uint8))
+    source = read_key_frames(ava)[0].source
+    with closing(open_source(replace(ava, template="f{}.png", first_frame=0), source)) as opened:
+        assert (opened.num_frames, opened.height, opened.width) == (2, 4, 6)
+    with pytest.raises(VideoError, match="b"):
+        open_source(replace(ava, kind="video", root=ava.root / "none"), source)
+    write_video(ava.root / "b.mkv", np.zeros((3, 32, 48, 3), np.uint8), fps=30)
+    with closing(open_source(replace(ava, kind="video"), source)) as opened:
+        assert (opened.num_frames, opened.height, opened.width) == (3, 32, 48)
