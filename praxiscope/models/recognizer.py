@@ -17,17 +17,15 @@ from praxiscope.models.resnet3d import BLOCKS
 Average = Literal["prob", "score", "none"]
 
 
-class Recognizer(nn.Module):
-    """Clips -> logits. Names follow the published checkpoints: ``backbone.*``, ``cls_head.*``."""
+class ClipModel(nn.Module):
+    """A backbone that is fed clips: what recognisers and detectors have in common."""
 
     mean: Tensor
     std: Tensor
 
-    def __init__(
-        self, backbone: nn.Module, head: nn.Module, *, normalization: Normalization = RGB
-    ) -> None:
+    def __init__(self, backbone: nn.Module, *, normalization: Normalization = RGB) -> None:
         super().__init__()
-        self.backbone, self.cls_head = backbone, head
+        self.backbone = backbone
         # Channels-last is faster, but on CPUs a batch norm's sums over it are less exact: gradient
         # norms then differ from the published ones up to ten times as much. Testing, where nothing
         # is summed, always has the faster one.
@@ -48,6 +46,25 @@ class Recognizer(nn.Module):
             clips = clips.flip(-4)
         return (clips.to(self.mean.dtype) - self.mean) / self.std
 
+    def features(self, clips: Tensor) -> Tensor | tuple[Tensor, ...]:
+        """(B, C, T, H, W) -> the backbone's maps, one per pathway, (B, C', T', H', W')."""
+        if not clips.is_floating_point():
+            clips = self.normalize(clips)
+        if self.channels_last_in_training or not self.training:
+            clips = channels_last(clips)
+        maps: Tensor | tuple[Tensor, ...] = self.backbone(clips)
+        return maps
+
+
+class Recognizer(ClipModel):
+    """Clips -> logits. Names follow the published checkpoints: ``backbone.*``, ``cls_head.*``."""
+
+    def __init__(
+        self, backbone: nn.Module, head: nn.Module, *, normalization: Normalization = RGB
+    ) -> None:
+        super().__init__(backbone, normalization=normalization)
+        self.cls_head = head
+
     def forward(self, clips: Tensor) -> Tensor:
         """(B, C, T, H, W) -> logits (B, K). uint8 clips are normalised, float ones are already."""
         logits: Tensor = self.cls_head(self.features(clips))
@@ -66,15 +83,6 @@ class Recognizer(nn.Module):
         assert isinstance(head, PooledHead)  # the only one that conventions give positions
         positions = head.positions(self.features(clips))
         return positions.float().softmax(-1).mean(1)
-
-    def features(self, clips: Tensor) -> Tensor | tuple[Tensor, ...]:
-        """(B, C, T, H, W) -> the backbone's maps, one per pathway, (B, C', T', H', W')."""
-        if not clips.is_floating_point():
-            clips = self.normalize(clips)
-        if self.channels_last_in_training or not self.training:
-            clips = channels_last(clips)
-        maps: Tensor | tuple[Tensor, ...] = self.backbone(clips)
-        return maps
 
 
 def score_views(

@@ -112,6 +112,7 @@ class ResNet3d(nn.Module):
         lateral_channels: What another pathway adds to the input of each stage.
         stem_pool: The stem ends in a 3x3 max pooling of stride 2; without it all maps are twice as
             high and wide.
+        last_stride: Spatial stride of the last stage; 1 keeps the maps at H / 16, as detectors do.
         non_local: Non-local blocks, and where they sit.
     """
 
@@ -125,6 +126,7 @@ class ResNet3d(nn.Module):
         temporal_kernels: tuple[int, int, int, int] = (1, 1, 3, 3),
         lateral_channels: tuple[int, int, int, int] = (0, 0, 0, 0),
         stem_pool: bool = True,
+        last_stride: int = 2,
         non_local: NonLocal | None = None,
     ) -> None:
         super().__init__()
@@ -133,13 +135,14 @@ class ResNet3d(nn.Module):
         self.pool = PoolFrames(3, padding=1) if stem_pool else nn.Identity()
         self.out_channels = width * 8 * EXPANSION
         self.conv1 = ConvBn3d(in_channels, width, (stem_frames, 7, 7), (1, 2, 2))
+        strides = (1, 2, 2, last_stride)
         inputs = (width, *(width * EXPANSION * n for n in (1, 2, 4)))
         self.layer1, self.layer2, self.layer3, self.layer4 = (
             stage(
                 blocks[i],
                 inputs[i] + lateral_channels[i],
                 width * 2**i,
-                stride=1 if i == 0 else 2,
+                stride=strides[i],
                 temporal_kernel=temporal_kernels[i],
                 non_local=non_local,
                 non_local_after=non_local.after[i] if non_local else (),

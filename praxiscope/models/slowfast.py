@@ -32,12 +32,15 @@ class SlowPathway(ResNet3d):
         fast_width: int,
         speed_ratio: int,
         lateral_frames: int,
+        last_stride: int = 2,
     ) -> None:
         out = fast_width * EXPANSION  # channels of the fast pathway after its first stage
         fast_channels = (fast_width, out, 2 * out, 4 * out)
         a, b, c, d = fast_channels
         lateral_channels = (2 * a, 2 * b, 2 * c, 2 * d)
-        super().__init__(blocks, width=width, lateral_channels=lateral_channels)
+        super().__init__(
+            blocks, width=width, lateral_channels=lateral_channels, last_stride=last_stride
+        )
         kernel, stride = (lateral_frames, 1, 1), (speed_ratio, 1, 1)
         self.conv1_lateral, self.layer1_lateral, self.layer2_lateral, self.layer3_lateral = (
             LateralConv(c_in, c_out, kernel, stride)
@@ -177,6 +180,14 @@ class SlowFast:
 
     def build(self) -> Recognizer:
         """Return the recogniser with fresh weights."""
+        backbone = self.backbone()
+        head = PooledHead(backbone.out_channels, self.num_classes, self.dropout)
+        model = Recognizer(backbone, head)
+        init_weights(model, self.block_start)
+        return model
+
+    def backbone(self, last_stride: int = 2) -> SlowFastBackbone:
+        """Return the network below the classifier: maps of H / 32, or H / 16 if the stride is 1."""
         fast_width = self.width // self.channel_ratio
         slow = SlowPathway(
             BLOCKS[check_depth(self.depth)],
@@ -184,20 +195,18 @@ class SlowFast:
             fast_width=fast_width,
             speed_ratio=self.speed_ratio,
             lateral_frames=self.lateral_frames,
+            last_stride=last_stride,
         )
         fast = ResNet3d(
             BLOCKS[check_depth(self.fast_depth or self.depth)],
             width=fast_width,
             stem_frames=5,
             temporal_kernels=(3, 3, 3, 3),
+            last_stride=last_stride,
         )
-        backbone = SlowFastBackbone(
+        return SlowFastBackbone(
             slow,
             fast,
             slow_stride=self.slow_stride,
             fast_stride=self.slow_stride // self.speed_ratio,
         )
-        head = PooledHead(backbone.out_channels, self.num_classes, self.dropout)
-        model = Recognizer(backbone, head)
-        init_weights(model, self.block_start)
-        return model

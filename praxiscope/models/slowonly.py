@@ -42,15 +42,19 @@ class SlowOnly:
 
     def build(self) -> Recognizer:
         """Return the recogniser with fresh weights."""
-        blocks = BLOCKS[check_depth(self.depth)]
-        backbone = ResNet3d(
-            blocks,
-            in_channels=self.channels,
-            width=self.width,
-            stem_pool=self.stem_pool,
-            non_local=self.non_local,
-        )
+        backbone = self.backbone()
         head = PooledHead(backbone.out_channels, self.num_classes, self.dropout)
         model = Recognizer(backbone, head, normalization=FLOW if self.channels == 2 else RGB)
         init_weights(model, self.block_start)
         return model
+
+    def backbone(self, last_stride: int = 2) -> ResNet3d:
+        """Return the network below the classifier: maps of H / 32, or H / 16 if the stride is 1."""
+        return ResNet3d(
+            BLOCKS[check_depth(self.depth)],
+            in_channels=self.channels,
+            width=self.width,
+            stem_pool=self.stem_pool,
+            last_stride=last_stride,
+            non_local=self.non_local,
+        )

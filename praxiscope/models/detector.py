@@ -1,0 +1,101 @@
+"""An action detector: clips and person boxes -> what everybody does.
+
+Letters: N clips, C channels, T frames, H x W pixels, n boxes of a clip, K of all clips together,
+A outputs (0 is the background).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import get_args
+
+from torch import Tensor, nn
+
+from praxiscope.checks import check_choice, check_whole
+from praxiscope.errors import RecipeError
+from praxiscope.models.acrn import Acrn
+from praxiscope.models.actor_head import ActorHead, RoiHead, TemporalPool
+from praxiscope.models.conventions import FLOW, RGB, Normalization
+from praxiscope.models.recognizer import ClipModel
+from praxiscope.models.resnet3d import init_weights
+from praxiscope.models.slowfast import SlowFast
+from praxiscope.models.slowonly import SlowOnly
+
+
+class Detector(ClipModel):
+    """Clips and boxes -> logits. Names as published: ``backbone.*``, ``roi_head.*``."""
+
+    def __init__(
+        self, backbone: nn.Module, roi_head: RoiHead, *, normalization: Normalization = RGB
+    ) -> None:
+        super().__init__(backbone, normalization=normalization)
+        self.roi_head = roi_head
+
+    def forward(self, clips: Tensor, boxes: Sequence[Tensor]) -> Tensor:
+        """(N, C, T, H, W) and N tensors (n, 4) -> logits (K, A), box after box.
+
+        A class is present with the probability that is the sigmoid of its logit; output 0, the
+        background, is never trained.
+
+        Args:
+            clips: uint8 clips are normalised, float ones are already.
+            boxes: Corners xyxy in pixels of the clip; (0, 4) where nobody is.
+        """
+        logits: Tensor = self.roi_head(self.features(clips), boxes)
+        return logits
+
+
+@dataclass(frozen=True, kw_only=True)
+class ActorDetector:
+    """Recipe entry: what the published detectors differ in.
+
+    Args:
+        network: The backbone, the number of outputs (classes and the background, 81 in AVA) and
+            the dropout. Its last stage keeps the maps at H / 16.
+        context: See :class:`praxiscope.models.actor_head.RoiHead`; so is ``temporal_pool``.
+        hidden_layer: The classifier has a second linear layer.
+        acrn: Persons are related to the scene by :class:`praxiscope.models.acrn.Acrn`.
+    """
+
+    network: SlowOnly | SlowFast
+    context: bool = False
+    temporal_pool: TemporalPool = "avg"
+    hidden_layer: bool = False
+    acrn: bool = False
+
+    def __post_init__(self) -> None:
+        check_whole(self.num_classes, "ActorDetector.network.num_classes", least=2)
+        check_choice(self.temporal_pool, "ActorDetector.temporal_pool", get_args(TemporalPool))
+        if self.context and self.acrn:
+            raise RecipeError("ActorDetector: acrn relates persons to the scene; drop context.")
+        if isinstance(self.network, SlowOnly) and not self.network.stem_pool:
+            raise RecipeError("ActorDetector: maps must be at H / 16, so set stem_pool to True.")
+
+    @property
+    def num_classes(self) -> int:
+        """Outputs: the classes, and the background."""
+        return self.network.num_classes
+
+    @property
+    def channels(self) -> int:
+        """Channels of the input: 3 for RGB, 2 for optical flow."""
+        return self.network.channels
+
+    def build(self) -> Detector:
+        """Return the detector with fresh weights."""
+        backbone = self.network.backbone(last_stride=1)
+        channels = backbone.out_channels
+        bbox_head = ActorHead(
+            2 * channels if self.context else channels,
+            self.num_classes,
+            dropout=self.network.dropout,
+            hidden=self.hidden_layer,
+        )
+        roi_head = RoiHead(
+            bbox_head,
+            Acrn(channels) if self.acrn else None,
+            context=self.context,
+            temporal_pool=self.temporal_pool,
+        )
+        model = Detector(backbone, roi_head, normalization=FLOW if self.channels == 2 else RGB)
+        init_weights(model, self.network.block_start)
+        return model

@@ -1,0 +1,240 @@
+"""The published detectors, against the reference's own numbers under the same made-up weights."""
+
+import copy
+import gzip
+import json
+import re
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from praxiscope.models.box_sampling import assign, iou, sample_boxes
+from praxiscope.models.detector import ActorDetector, Detector
+from praxiscope.models.losses import ActorLoss
+from praxiscope.models.nonlocal3d import NonLocal
+from praxiscope.models.slowfast import SlowFast
+from praxiscope.models.slowonly import SlowOnly
+from tests.parity import made_up
+
+DATA = Path(__file__).parent / "data" / "detection"
+SLOWONLY = SlowOnly(num_classes=81)
+SLOWFAST_4X16 = SlowFast(num_classes=81, slow_stride=8, speed_ratio=8, lateral_frames=5)
+SLOWFAST_8X8 = SlowFast(num_classes=81, slow_stride=4, speed_ratio=4, lateral_frames=7)
+PLAIN = ActorDetector(network=SLOWONLY)
+CONTEXT = ActorDetector(network=SLOWONLY, context=True)
+CONTEXT_MAX = ActorDetector(network=SLOWONLY, context=True, temporal_pool="max")
+TWO_LAYERS = ActorDetector(network=SLOWONLY, context=True, temporal_pool="max", hidden_layer=True)
+NON_LOCAL = ActorDetector(network=SlowOnly(num_classes=81, non_local=NonLocal()))
+FAST_8X8 = ActorDetector(network=SLOWFAST_8X8)
+FAST_8X8_MAX = ActorDetector(network=SLOWFAST_8X8, temporal_pool="max")
+ACRN = ActorDetector(network=SLOWFAST_8X8, acrn=True)
+ENTROPY, FOCAL = ActorLoss(), ActorLoss(gamma=1.0)
+
+Case = tuple[ActorDetector, ActorLoss]
+KINDS: dict[str, Case] = {  # one of each network, with each loss somewhere
+    "slowonly_kinetics400-pretrained-r50_8xb16-4x16x1-20e_ava21-rgb": (PLAIN, ENTROPY),
+    "slowonly_kinetics400-pretrained-r101_8xb16-8x8x1-20e_ava21-rgb": (
+        ActorDetector(network=SlowOnly(depth=101, num_classes=81)),
+        ENTROPY,
+    ),
+    "slowonly_kinetics400-pretrained-r50-nl_8xb16-4x16x1-20e_ava21-rgb": (NON_LOCAL, ENTROPY),
+    "slowonly_k700-pre-r50-context_8xb8-8x8x1-10e_ava-kinetics-rgb": (CONTEXT, ENTROPY),
+    "slowonly_k700-pre-r50-context-temporal-max-nl-head_8xb8-8x8x1-focal-10e_ava-kinetics-rgb": (
+        TWO_LAYERS,
+        FOCAL,
+    ),
+    "slowfast_kinetics400-pretrained-r50_8xb16-4x16x1-20e_ava21-rgb": (
+        ActorDetector(network=SLOWFAST_4X16),
+        ENTROPY,
+    ),
+    "slowfast_kinetics400-pretrained-r50-context_8xb16-4x16x1-20e_ava21-rgb": (
+        ActorDetector(network=SLOWFAST_4X16, context=True),
+        ENTROPY,
+    ),
+    "slowfast_r50-k400-pre-temporal-max-focal-alpha3-gamma1_8xb6-8x8x1-cosine-10e_ava22-rgb": (
+        FAST_8X8_MAX,
+        ActorLoss(alpha=3.0, gamma=1.0),
+    ),
+    "slowfast-acrn_kinetics400-pretrained-r50_8xb8-8x8x1-cosine-10e_ava21-rgb": (ACRN, ENTROPY),
+}
+OTHERS: dict[str, Case] = {
+    "slowonly_kinetics700-pretrained-r50_8xb16-4x16x1-20e_ava21-rgb": (PLAIN, ENTROPY),
+    "slowonly_k400-pre-r50_8xb8-4x16x1-10e_ava-kinetics-rgb": (PLAIN, ENTROPY),
+    "slowonly_k700-pre-r50_8xb8-4x16x1-10e_ava-kinetics-rgb": (PLAIN, ENTROPY),
+    "slowonly_k400-pre-r50_8xb8-8x8x1-10e_ava-kinetics-rgb": (PLAIN, ENTROPY),
+    "slowonly_k700-pre-r50_8xb8-8x8x1-10e_ava-kinetics-rgb": (PLAIN, ENTROPY),
+    "slowonly_kinetics400-pretrained-r50-nl_8xb16-8x8x1-20e_ava21-rgb": (NON_LOCAL, ENTROPY),
+    "slowonly_k700-pre-r50-context-temporal-max_8xb8-8x8x1-10e_ava-kinetics-rgb": (
+        CONTEXT_MAX,
+        ENTROPY,
+    ),
+    "slowonly_k700-pre-r50-context-temporal-max-nl-head_8xb8-8x8x1-10e_ava-kinetics-rgb": (
+        TWO_LAYERS,
+        ENTROPY,
+    ),
+    "slowonly_k700-pre-r50_8xb8-16x4x1-10e-tricks_ava-kinetics-rgb": (TWO_LAYERS, FOCAL),
+    "slowfast_kinetics400-pretrained-r50_8xb8-8x8x1-20e_ava21-rgb": (FAST_8X8, ENTROPY),
+    "slowfast_kinetics400-pretrained-r50_8xb6-8x8x1-cosine-10e_ava22-rgb": (FAST_8X8, ENTROPY),
+    "slowfast_kinetics400-pretrained-r50-temporal-max_8xb6-8x8x1-cosine-10e_ava22-rgb": (
+        FAST_8X8_MAX,
+        ENTROPY,
+    ),
+    "slowfast-acrn_kinetics400-pretrained-r50_8xb8-8x8x1-cosine-10e_ava22-rgb": (ACRN, ENTROPY),
+}
+CASES = KINDS | OTHERS
+NAMES = [
+    pytest.param(name, marks=[] if name in KINDS else pytest.mark.slow, id=name) for name in CASES
+]
+# Biases before a norm or a softmax, which take them out again: their gradients are rounding noise.
+NO_GRADIENT = re.compile(r"non_local_block\.(g|phi)\.0\.conv\.bias$")
+
+
+def figures(name: str) -> Any:
+    return json.loads(gzip.decompress((DATA / f"{name}.json.gz").read_bytes()))
+
+
+@pytest.fixture(scope="module", params=NAMES)
+def name(request: pytest.FixtureRequest) -> str:
+    """Return a published name: module-wide, so that all tests of one follow each other."""
+    assert isinstance(request.param, str)
+    return request.param
+
+
+@lru_cache(maxsize=1)
+def made_up_model(entry: ActorDetector) -> nn.Module:
+    return made_up.fill(entry.build())
+
+
+def detector(name: str, dtype: torch.dtype = torch.float32) -> Detector:
+    """Return a copy of the made-up model of a published name, dropout off."""
+    model = copy.deepcopy(made_up_model(CASES[name][0]))
+    for module in model.modules():
+        if isinstance(module, nn.Dropout):
+            module.p = 0.0
+    assert isinstance(model, Detector)
+    return model.to(dtype)
+
+
+def boxes(dtype: torch.dtype = torch.float32) -> list[Tensor]:
+    return [torch.tensor(of_clip, dtype=dtype) for of_clip in figures("common")["boxes"]]
+
+
+def targets() -> Tensor:
+    rows = [classes for of_clip in figures("common")["classes"] for classes in of_clip]
+    made = torch.zeros(len(rows), 81)
+    for row, classes in zip(made, rows, strict=True):
+        row[classes] = 1
+    return made
+
+
+def normalized(reference: Any, dtype: torch.dtype) -> Tensor:
+    """Return the clips as the reference saw them: normalised in float32."""
+    channels = (-1, 1, 1, 1)
+    mean, std = (torch.tensor(reference[k]).view(channels) for k in ("mean", "std"))
+    return ((made_up.clips(reference["input_shape"]).float() - mean) / std).to(dtype)
+
+
+def gradients(model: Detector, loss: Tensor) -> dict[str, float]:
+    """Return the norm of each gradient; the gradients stay in the model."""
+    model.zero_grad()
+    loss.backward()
+    return {k: float(p.grad.norm()) for k, p in model.named_parameters() if p.grad is not None}
+
+
+def compared(norms: dict[str, float]) -> dict[str, float]:
+    return {name: norm for name, norm in norms.items() if not NO_GRADIENT.search(name)}
+
+
+def test_every_published_detector_is_here() -> None:
+    files = {path.name.removesuffix(".json.gz") for path in DATA.glob("slow*.json.gz")}
+    assert files == CASES.keys()
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_published_state_dict_has_exactly_our_names_and_shapes(name: str) -> None:
+    with torch.device("meta"):
+        model = CASES[name][0].build()
+    assert {k: list(v.shape) for k, v in model.state_dict().items()} == figures(name)["state_dict"]
+
+
+def test_logits_equal_the_reference(name: str) -> None:
+    reference = figures(name)
+    model = detector(name).eval()
+    with torch.inference_mode():
+        logits = model(made_up.clips(reference["input_shape"]), boxes())
+    expected = torch.tensor([row for of_clip in reference["logits"] for row in of_clip])
+    torch.testing.assert_close(logits, expected, rtol=0, atol=5e-5)
+
+
+def test_the_first_training_step_equals_the_reference(name: str) -> None:
+    reference, loss = figures(name), CASES[name][1]
+    single, double = reference["float32"], reference["float64"]
+    model = detector(name).train()
+    logits = model(normalized(reference, torch.float32), boxes())
+    one_less = targets()
+    one_less[1] = 0
+    without = loss(logits, one_less)
+    assert without.item() == pytest.approx(single["loss_without_one_label"], rel=0, abs=1e-5)
+    value = loss(logits, targets())
+    assert value.item() == pytest.approx(single["loss"], rel=0, abs=1e-5)
+    norms = gradients(model, value)
+    assert norms.keys() == single["grad_l2"].keys()
+    exact = compared(double["grad_l2"])
+    spread = {k: abs(single["grad_l2"][k] / v - 1) for k, v in exact.items()}
+    error = {k: abs(norms[k] / v - 1) for k, v in exact.items()}
+    assert max(error.values()) <= 10 * max(spread.values())
+
+
+@pytest.mark.slow
+def test_three_training_steps_follow_the_reference_in_float64(name: str) -> None:
+    reference, loss = figures(name), CASES[name][1]
+    double = reference["float64"]
+    clips, settings = normalized(reference, torch.float64), reference["optimizer"]
+    model = detector(name, torch.float64).train()
+    optimizer = torch.optim.SGD(
+        model.parameters(),
+        lr=settings["lr"],
+        momentum=settings["momentum"],
+        weight_decay=settings["weight_decay"],
+    )
+    losses, totals = [], []
+    for step in range(3):
+        value = loss(model(clips, boxes(torch.float64)), targets())
+        losses.append(value.item())
+        norms = gradients(model, value)
+        if step == 0:
+            assert compared(norms) == pytest.approx(compared(double["grad_l2"]), rel=1e-6)
+        clipped = nn.utils.clip_grad_norm_(model.parameters(), reference["clip_norm"])
+        totals.append(float(clipped))
+        optimizer.step()
+    with torch.no_grad():
+        losses.append(loss(model(clips, boxes(torch.float64)), targets()).item())
+    assert losses == pytest.approx(double["losses"], rel=1e-6)
+    assert totals == pytest.approx(double["total_grad_norm_before_clip"], rel=1e-6)
+
+
+def test_proposals_meet_the_persons_that_the_reference_gives_them() -> None:
+    reference = figures("assigner")
+    proposals, truth = (torch.tensor(reference[k]) for k in ("proposals", "gt_xyxy"))
+    owner = assign(proposals, truth, 0.9)
+    assert (owner + 1).tolist() == reference["assigned_gt_1based"][len(truth) :]
+    overlaps = torch.tensor(reference["max_overlaps"][len(truth) :])
+    torch.testing.assert_close(iou(proposals, truth).amax(1), overlaps, rtol=0, atol=1e-6)
+
+
+def test_boxes_to_train_on_equal_the_reference() -> None:
+    reference = figures("assigner")
+    chosen = reference["sampler"]
+    labels = torch.zeros(3, 81)
+    for row, classes in zip(labels, reference["gt_classes"], strict=True):
+        row[classes] = 1
+    taken, wanted = sample_boxes(
+        torch.tensor(reference["proposals"]), torch.tensor(reference["gt_xyxy"]), labels
+    )
+    assert taken.tolist() == torch.tensor(chosen["pos_priors"] + chosen["neg_priors"]).tolist()
+    classes = [row.nonzero()[:, 0].tolist() for row in wanted]
+    assert classes == chosen["target_classes_pos_then_neg"]
