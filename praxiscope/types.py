@@ -1,7 +1,8 @@
 """The data vocabulary: what passes from a video file to a batch, with the shape of every field.
 
 Letters: B videos, V views of a video (clips x crops, crops major), C channels, T frames,
-H x W pixels, N frames in any order.
+H x W pixels, N frames in any order; m boxes proposed in a key frame, g true ones, A outputs of a
+detector (0 is the background).
 """
 
 from collections.abc import Callable, Sequence
@@ -108,6 +109,60 @@ class Batch:
     def pin_memory(self) -> "Batch":
         """Return the batch in page-locked memory, for copies that overlap with the GPU's work."""
         return replace(self, clips=self.clips.pin_memory(), labels=self.labels.pin_memory())
+
+    def __len__(self) -> int:
+        return len(self.videos)
+
+
+@dataclass(frozen=True)
+class ActorSample:
+    """One key frame of a video with the persons in it, ready to batch. Boxes are xyxy."""
+
+    clip: Tensor  # (C, T, H, W) uint8
+    proposals: Tensor  # (m, 4) float32, pixels of the clip
+    shares: Tensor  # (m, 4) float32, the same boxes as shares of the whole frame
+    truth: Tensor  # (g, 4) float32, pixels of the clip
+    labels: Tensor  # (g, A) float32, zeros and ones
+    video: str  # as the list spells it
+    timestamp: float  # seconds
+    index: int  # the place in the list
+
+
+@dataclass(frozen=True)
+class ActorBatch:
+    """Several key frames of one size. Lightning moves it to the device through :meth:`to`.
+
+    Broken ones are left out of the fields but the last. Where all are broken the batch is empty:
+    ``len(batch) == 0``, ``clips`` (0, 0, 0, 0, 0).
+    """
+
+    clips: Tensor  # (N, C, T, H, W) uint8
+    proposals: tuple[Tensor, ...]  # N times (m, 4), pixels of the clip
+    shares: tuple[Tensor, ...]  # N times (m, 4), stay where they are
+    truth: tuple[Tensor, ...]  # N times (g, 4), pixels of the clip
+    labels: tuple[Tensor, ...]  # N times (g, A)
+    videos: tuple[str, ...]
+    timestamps: tuple[float, ...]
+    indices: tuple[int, ...]
+    broken: tuple[Broken, ...] = ()
+
+    def to(self, device: torch.device | str, non_blocking: bool = False) -> "ActorBatch":
+        """Return the batch with what a network sees on ``device``."""
+
+        def moved(tensors: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+            return tuple(tensor.to(device, non_blocking=non_blocking) for tensor in tensors)
+
+        return replace(
+            self,
+            clips=self.clips.to(device, non_blocking=non_blocking),
+            proposals=moved(self.proposals),
+            truth=moved(self.truth),
+            labels=moved(self.labels),
+        )
+
+    def pin_memory(self) -> "ActorBatch":
+        """Return the batch with its clips in page-locked memory; boxes are few."""
+        return replace(self, clips=self.clips.pin_memory())
 
     def __len__(self) -> int:
         return len(self.videos)

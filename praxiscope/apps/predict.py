@@ -132,7 +132,7 @@ def load_predictor(
         flow_method: How a model of optical flow gets it from a video file: "tvl1", as published and
             slow, "farneback" or "dis".
     """
-    recipe = load_recipe(model, overrides)
+    recipe = load_recipe(model, overrides, kind=Recipe)
     chosen = find_device(device)
     find_flow_method(flow_method)  # a misspelt one is found before anything is downloaded
     file = find_checkpoint(checkpoint or PUBLISHED, model)

@@ -161,7 +161,7 @@ def _generate(root: Path, size: QuickstartSize, console: Console) -> MotionDatas
 
 def _recipe(dataset: MotionDataset, size: QuickstartSize) -> Recipe:
     """Return the recipe with the lists of this dataset."""
-    recipe = load_recipe(RECIPE, size.overrides)
+    recipe = load_recipe(RECIPE, size.overrides, kind=Recipe)
 
     def here(videos: VideoList, split: Split) -> VideoList:
         files = dataset.list_file(split)

@@ -1,18 +1,29 @@
 """A recipe is everything one run needs, as plain frozen dataclasses in one Python file."""
 
 from praxiscope.recipe.auxiliary import AuxiliarySource
-from praxiscope.recipe.loading import configs_folder, find_recipe, load_recipe, override_fields
+from praxiscope.recipe.detection import DetectionRecipe
+from praxiscope.recipe.loading import (
+    AnyRecipe,
+    configs_folder,
+    find_recipe,
+    load_recipe,
+    override_fields,
+)
 from praxiscope.recipe.multigrid import Multigrid
 from praxiscope.recipe.optimisation import Cosine, PreciseBn, Sgd, Step
-from praxiscope.recipe.run import Loader, Recipe
+from praxiscope.recipe.recognition import Recipe
+from praxiscope.recipe.run import Loader, RunSettings
 
 __all__ = [
+    "AnyRecipe",
     "AuxiliarySource",
     "Cosine",
+    "DetectionRecipe",
     "Loader",
     "Multigrid",
     "PreciseBn",
     "Recipe",
+    "RunSettings",
     "Sgd",
     "Step",
     "configs_folder",

@@ -8,10 +8,15 @@ from collections.abc import Sequence
 from dataclasses import MISSING
 from pathlib import Path
 from types import GenericAlias
-from typing import Any
+from typing import Any, TypeVar, overload
 
 from praxiscope.errors import PraxiscopeError, RecipeError, did_you_mean, unknown_name
-from praxiscope.recipe.run import Recipe
+from praxiscope.recipe.detection import DetectionRecipe
+from praxiscope.recipe.recognition import Recipe
+from praxiscope.recipe.run import RunSettings
+
+AnyRecipe = Recipe | DetectionRecipe
+Kind = TypeVar("Kind", bound=RunSettings)
 
 
 def configs_folder() -> Path:
@@ -48,13 +53,30 @@ def find_recipe(name: str | Path) -> Path:
     )
 
 
-def load_recipe(name: str | Path, overrides: Sequence[str] = ()) -> Recipe:
+@overload
+def load_recipe(name: str | Path, overrides: Sequence[str] = ()) -> AnyRecipe: ...
+
+
+@overload
+def load_recipe(name: str | Path, overrides: Sequence[str] = (), *, kind: type[Kind]) -> Kind: ...
+
+
+def load_recipe(
+    name: str | Path,
+    overrides: Sequence[str] = (),
+    *,
+    kind: type[RunSettings] | None = None,
+) -> RunSettings:
     """Run the recipe's file, call its ``recipe()``, apply ``a.b=value`` overrides in order.
 
     A recipe is a program: run only files that you trust.
 
+    Args:
+        kind: The task that is asked for; None takes a recipe of any.
+
     Raises:
-        RecipeError: The recipe or a field does not exist, or a value has the wrong type.
+        RecipeError: The recipe or a field does not exist, a value has the wrong type, or the recipe
+            is of another task.
     """
     path = find_recipe(name)
     try:
@@ -69,12 +91,19 @@ def load_recipe(name: str | Path, overrides: Sequence[str] = ()) -> Recipe:
         SystemExit,
     ) as error:  # whatever somebody's own file raises, the file is what to mend
         raise RecipeError(f"{path} cannot be run: {type(error).__name__}: {error}") from error
-    if not isinstance(recipe, Recipe):
-        raise RecipeError(f"{path}: recipe() returns {type(recipe).__name__}, not a Recipe.")
+    if not isinstance(recipe, AnyRecipe):
+        raise RecipeError(
+            f"{path}: recipe() returns {type(recipe).__name__}, not a Recipe or DetectionRecipe."
+        )
+    if kind is not None and not isinstance(recipe, kind):
+        wanted, found = (
+            ("recognition", "detection") if kind is Recipe else ("detection", "recognition")
+        )
+        raise RecipeError(f"{path} is a recipe of {found}; a recipe of {wanted} is expected here.")
     return override_fields(recipe, overrides)
 
 
-def override_fields(recipe: Recipe, overrides: Sequence[str]) -> Recipe:
+def override_fields(recipe: Kind, overrides: Sequence[str]) -> Kind:
     """Return a copy of ``recipe`` with every ``a.b=value`` applied; types are checked.
 
     All are applied before a dataclass checks itself, so their order does not matter; of two for the
@@ -94,7 +123,7 @@ def override_fields(recipe: Recipe, overrides: Sequence[str]) -> Recipe:
                 raise RecipeError(f"--cfg-options {override}: {parent} is set as a whole too.")
             branch = branch[parent]
         branch[name] = value
-    replaced: Recipe = _replace(recipe, changes, where="Recipe")
+    replaced: Kind = _replace(recipe, changes, where="Recipe")
     return replaced
 
 

@@ -15,7 +15,7 @@ from praxiscope.data.recognition import OpenSource, RecognitionDataset
 from praxiscope.engine.loading import RecipeData
 from praxiscope.engine.progress import progress_bar
 from praxiscope.errors import DataError
-from praxiscope.recipe import load_recipe
+from praxiscope.recipe import Recipe, load_recipe
 from praxiscope.types import Broken, Frame, Frames, FrameSource, Indices, ItemKey, Sample
 
 WARM_UP = 5  # batches that are not counted, as published
@@ -114,7 +114,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Load the first videos of a list and print what that took."""
     check_whole(args.num_videos, "--num-videos")
-    recipe = load_recipe(args.config, args.cfg_options)
+    recipe = load_recipe(args.config, args.cfg_options, kind=Recipe)
     data = RecipeData(recipe, seed=0)
     dataset = {
         "train": lambda: data.train_set,

@@ -66,7 +66,7 @@ def run(args: argparse.Namespace) -> int:
         check_whole(args.max_testing_views, "--max-testing-views")
     if args.weights and args.checkpoint:
         raise PraxiscopeError("two checkpoints were given: name one, with or without --checkpoint.")
-    recipe = load_recipe(args.config, args.cfg_options)
+    recipe = load_recipe(args.config, args.cfg_options, kind=Recipe)
     chosen = args.weights or args.checkpoint
     if chosen:
         file = find_checkpoint(chosen, args.config)

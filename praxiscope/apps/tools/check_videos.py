@@ -17,7 +17,7 @@ from praxiscope.data.lists import Record, VideoList, each_file, find_list, read_
 from praxiscope.engine.progress import progress_bar
 from praxiscope.engine.results import check_writable
 from praxiscope.errors import PraxiscopeError
-from praxiscope.recipe import load_recipe
+from praxiscope.recipe import Recipe, load_recipe
 from praxiscope.zoo.files import write_atomically
 
 log = logging.getLogger(__name__)
@@ -64,7 +64,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Check the videos, write the list of broken ones, and remove these if asked to."""
     check_whole(args.num_processes, "--num-processes")
-    recipe = load_recipe(args.config, args.cfg_options)
+    recipe = load_recipe(args.config, args.cfg_options, kind=Recipe)
     given = {"train": recipe.train, "val": recipe.val, "test": recipe.test or recipe.val}
     videos = find_list(given[args.split])
     if args.remove_corrupted_videos and videos.kind in ("frames", "flow"):

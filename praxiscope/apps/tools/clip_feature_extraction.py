@@ -60,7 +60,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Write what is not there yet; a broken video does not stop the others."""
-    recipe = load_recipe(args.config, args.cfg_options)
+    recipe = load_recipe(args.config, args.cfg_options, kind=Recipe)
     clip = _clip(args, recipe)
     views = recipe.test_views
     if args.long_video_mode or not (args.out or args.multi_view):

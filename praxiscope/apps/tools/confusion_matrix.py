@@ -66,7 +66,7 @@ def run(args: argparse.Namespace) -> int:
         raise unknown_name(
             "colour map", args.cmap, [c for c in colormaps if c[-2:] != "_r"], "--cmap"
         )
-    recipe = load_recipe(args.config, args.cfg_options)
+    recipe = load_recipe(args.config, args.cfg_options, kind=Recipe)
     windows = [new_figure(9, 9, window=True)] if args.show else []
     if Path(args.ckpt_or_result).suffix in SUFFIXES:
         file, labels = read_test(args.ckpt_or_result, recipe)

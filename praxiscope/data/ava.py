@@ -1,0 +1,112 @@
+"""Key frames of AVA and datasets in its format: from a list to samples.
+
+Letters: C channels, T frames, H x W pixels, m boxes proposed in a key frame, g true ones, A outputs.
+"""
+
+from contextlib import closing
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from praxiscope.data.ava_lists import AvaList, KeyFrame, open_source, read_key_frames
+from praxiscope.data.boxes import BoxPlan, Boxes, BoxTransform, in_pixels
+from praxiscope.data.keyframes import key_frame_clip, key_frame_index
+from praxiscope.data.sampling import Clip
+from praxiscope.errors import DataError, VideoError
+from praxiscope.types import ActorSample, Broken, Frames, FrameSource, Indices, ItemKey
+
+
+class AvaDataset(Dataset[ActorSample | Broken]):
+    """The key frames of a list. An item depends on its key and nothing else.
+
+    ``dataset[ItemKey(epoch, index)]`` is a sample; ``dataset[index]`` is that of epoch 0. In
+    training, frames are drawn around their places and ``transform`` draws a crop. A video that
+    cannot be used gives a :class:`Broken`; :meth:`load` raises instead.
+
+    Where the list has no proposals they are the true boxes. A key frame without any, in a list
+    that has them, is looked at as a whole.
+
+    An item takes at most 2 * C * T * H * W bytes at the crop's size while it is made. ``one_frame``
+    fills the clip with its centre frame. ``threads`` are the decoder's.
+    """
+
+    def __init__(
+        self,
+        ava: AvaList,
+        clip: Clip,
+        transform: BoxTransform,
+        *,
+        training: bool,
+        seed: int = 0,
+        threads: int = 1,
+        one_frame: bool = False,
+    ) -> None:
+        self.ava, self.clip, self.transform = ava, clip, transform
+        self.training, self.seed = training, seed
+        self.threads, self.one_frame = threads, one_frame
+        self.key_frames = read_key_frames(ava)
+
+    def __len__(self) -> int:
+        return len(self.key_frames)
+
+    def __getitem__(self, key: ItemKey | int) -> ActorSample | Broken:
+        if isinstance(key, int):
+            key = ItemKey(epoch=0, index=key)
+        try:
+            return self.load(key)
+        except DataError as error:
+            return Broken(self.key_frames[key.index].video, key.index, str(error))
+
+    def load(self, key: ItemKey) -> ActorSample:
+        """Return the sample, its clip (C, T, H, W).
+
+        Raises :class:`VideoError` or :class:`DataError` with the list, the moment and the file.
+        """
+        moment = self.key_frames[key.index]
+        # even numbers: the order of the list draws from 1
+        rng = np.random.default_rng((self.seed, key.epoch, key.index, 2 * key.turn))
+        try:
+            with closing(open_source(self.ava, moment.source, threads=self.threads)) as source:
+                indices = self._indices(moment, source.num_frames, rng)
+                plan = self.transform.plan(source.height, source.width, rng)
+                unique, places = np.unique(indices, return_inverse=True)
+                frames = source.frames_at(unique, each=plan.each)[places]
+        except DataError as error:
+            kind = VideoError if isinstance(error, VideoError) else DataError
+            raise kind(self._where(moment, str(error))) from error
+        return self._sample(moment, key.index, frames, plan)
+
+    def _indices(self, moment: KeyFrame, num_frames: int, rng: np.random.Generator) -> Indices:
+        centre = key_frame_index(
+            moment.timestamp,
+            num_frames,
+            fps=moment.source.fps,
+            first_timestamp=moment.source.first_timestamp,
+            late=self.ava.late,
+        )
+        if self.one_frame:
+            return np.full(self.clip.frames, centre)
+        return key_frame_clip(centre, num_frames, self.clip, rng if self.training else None)
+
+    def _sample(self, moment: KeyFrame, index: int, frames: Frames, plan: BoxPlan) -> ActorSample:
+        shares = moment.boxes if moment.proposals is None else moment.proposals
+
+        def pixels(boxes: Boxes) -> Tensor:
+            return torch.from_numpy(in_pixels(plan.boxes(boxes), plan.height, plan.width))
+
+        return ActorSample(
+            clip=torch.from_numpy(np.ascontiguousarray(frames.transpose(3, 0, 1, 2))),
+            proposals=pixels(shares),
+            shares=torch.from_numpy(shares),
+            truth=pixels(moment.boxes),
+            labels=torch.from_numpy(moment.targets(self.ava.num_classes)),
+            video=moment.video,
+            timestamp=moment.timestamp,
+            index=index,
+        )
+
+    def _where(self, moment: KeyFrame, problem: str) -> str:
+        """Return a message that names the list and the moment."""
+        return f"{self.ava.annotations}, {moment.video} at {moment.timestamp:g} s: {problem}"
