@@ -4,11 +4,12 @@ Letters: n persons of a key frame, m proposed ones, K outputs, of which 0 is the
 """
 
 import logging
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from math import inf
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -33,6 +34,16 @@ from praxiscope.data.video import open_video
 from praxiscope.errors import DataError, RecipeError, did_you_mean
 from praxiscope.types import FrameSource
 
+_TRIMMED = re.compile(r"(.+)_([0-9]{6})_([0-9]{6})")  # ID_000012_000022
+
+
+class Span(NamedTuple):
+    """Which seconds of which untrimmed video a video is."""
+
+    of: str  # the name by which proposals are looked up
+    first: float  # the time of the first frame
+    end: float | None  # not included; None: that of the video
+
 
 @dataclass(frozen=True, kw_only=True)
 class AvaList:
@@ -40,14 +51,15 @@ class AvaList:
 
     A video is a folder of frame images or a file of its name, whose first frame is at
     ``first_timestamp`` seconds; or what ``sources`` says, a csv of ``video,path,fps,
-    first_timestamp`` for datasets of mixed videos such as AVA-Kinetics. The values given are AVA's.
+    first_timestamp`` for datasets of mixed videos. With ``trimmed``, as in AVA-Kinetics, a video
+    named ``ID_000012_000022`` is the seconds 12 to 22 of ``ID``, whose proposals it has; others are
+    as above. The values given are AVA's.
 
     ``num_classes`` counts outputs, the background (0) among them. ``label_base`` is the first label
     in the file. ``classes`` takes a part of them, in this order: the k-th, from 0, becomes output
     k + 1. Of the ``proposals`` of a key frame those that score ``min_score`` or more are taken, or,
     where none does, the best; at most ``max_proposals``, in the file's order; where the file has
-    none, the whole frame. ``convention`` decides which frame is at a timestamp, see
-    :func:`praxiscope.data.keyframes.key_frame_index`.
+    none, the whole frame. ``convention`` decides which frame is at a timestamp, see :attr:`late`.
     """
 
     root: Path
@@ -66,7 +78,9 @@ class AvaList:
     fps: float = 30.0
     first_timestamp: float = 900.0
     last_timestamp: float | None = 1800.0  # the end, not included; None: that of each video
+    trimmed: bool = False  # whether names may end in the seconds that a video is cut from
     convention: Convention = "1.x"
+    start_index: Literal[0, 1] | None = None  # of the published 1.x dataset; None: first_frame
     min_score: float = 0.9
     max_proposals: int = 1000
 
@@ -76,6 +90,7 @@ class AvaList:
         check_choice(self.kind, "AvaList.kind", ("frames", "video"))
         check_choice(self.convention, "AvaList.convention", ("0.x", "1.x"))
         check_whole(self.first_frame, "AvaList.first_frame", least=0)
+        check_choice(self.start_index, "AvaList.start_index", (None, 0, 1))
         check_number(self.fps, "AvaList.fps", 1e-3, 1e4)
         check_number(self.min_score, "AvaList.min_score", 0, 1)
         check_whole(self.max_proposals, "AvaList.max_proposals")
@@ -94,9 +109,34 @@ class AvaList:
                 )
 
     @property
+    def labels(self) -> tuple[int, ...]:
+        """The files' labels of the outputs, from output 1 on."""
+        if self.classes is not None:
+            return self.classes
+        return tuple(range(self.label_base, self.num_classes - 1 + self.label_base))
+
+    @property
     def late(self) -> int:
-        """Frames that a clip's centre lies after the key frame, as published."""
-        return self.first_frame if self.convention == "1.x" and self.kind == "frames" else 0
+        """Frames that a clip's centre lies after the frame at its timestamp, as published.
+
+        In videos, and in the 0.x convention of numbered images, none. There 1.x took the image with
+        the number ``fps * (timestamp - first second) + 2 * start_index``. Where images count from 1
+        that is a frame late for AVA, whose start index was 1, and a frame early for AVA-Kinetics,
+        films and Kinetics clips alike, whose start index was 0.
+
+        Source: ``SampleAVAFrames``, ``AVADataset`` and ``AVAKineticsDataset`` of OpenMMLab's 1.2.
+        """
+        if self.convention == "0.x" or self.kind == "video":
+            return 0
+        start_index = self.first_frame if self.start_index is None else self.start_index
+        return 2 * start_index - self.first_frame
+
+    def span(self, video: str) -> Span:
+        """Return the seconds that a video without an entry in ``sources`` shows."""
+        match = _TRIMMED.fullmatch(video) if self.trimmed else None
+        if match is None:
+            return Span(video, self.first_timestamp, self.last_timestamp)
+        return Span(match[1], float(match[2]), float(match[3]))
 
 
 @dataclass(frozen=True)
@@ -156,7 +196,8 @@ def read_key_frames(ava: AvaList) -> tuple[KeyFrame, ...]:
         raise DataError(f"{ava.annotations} gives no key frames: {why}.")
     proposals = None if ava.proposals is None else read_proposals(ava.proposals)
     if proposals is not None:
-        _check_proposals(proposals, found, {row.video for row in rows}, ava)
+        videos = {ava.span(row.video).of for row in rows}
+        _check_proposals(proposals, (_untrimmed(moment, ava) for moment in found), videos, ava)
     return tuple(
         _key_frame(moment, persons, columns, sources, proposals, ava)
         for moment, persons in found.items()
@@ -178,10 +219,7 @@ def open_source(ava: AvaList, source: Source, *, threads: int = 1) -> FrameSourc
 
 def _columns(ava: AvaList) -> dict[int, int]:
     """Return the output of every label; the labels of the label map must be among them."""
-    labels = ava.classes
-    if labels is None:
-        labels = tuple(range(ava.label_base, ava.num_classes - 1 + ava.label_base))
-    columns = {label: output for output, label in enumerate(labels, start=1)}
+    columns = {label: output for output, label in enumerate(ava.labels, start=1)}
     if ava.label_map is None:
         return columns
     names = read_label_map(ava.label_map)
@@ -205,7 +243,7 @@ def _columns(ava: AvaList) -> dict[int, int]:
 def _check_row(row: Row, ava: AvaList, sources: Mapping[str, Source] | None) -> None:
     """Raise :class:`DataError` for a line that is well-formed but wrong."""
     where = f"{ava.annotations}:{row.line}"
-    first, last = ava.first_timestamp, ava.last_timestamp
+    _, first, last = ava.span(row.video)
     if sources is not None:
         if row.video not in sources:
             hint = did_you_mean(row.video, sources)
@@ -275,8 +313,8 @@ def _key_frame(
                 f"{ava.annotations}:{rows[1].line}: this person has {len(labels[-1])} labels where "
                 "the list has one each: correct the line or set multi_label."
             )
-    source = Source(moment[0], ava.fps, ava.first_timestamp)
-    proposed = None if proposals is None else _chosen(proposals.get(moment), ava)
+    source = Source(moment[0], ava.fps, ava.span(moment[0]).first)
+    proposed = None if proposals is None else _chosen(proposals.get(_untrimmed(moment, ava)), ava)
     return KeyFrame(
         video=moment[0],
         timestamp=moment[1],
@@ -287,6 +325,12 @@ def _key_frame(
         proposals=None if proposed is None else proposed[:, :4],
         scores=None if proposed is None else proposed[:, 4],
     )
+
+
+def _untrimmed(moment: Moment, ava: AvaList) -> Moment:
+    """Return the moment by which its proposals are found."""
+    video, timestamp = moment
+    return ava.span(video).of, timestamp
 
 
 def _chosen(boxes: npt.NDArray[np.float32] | None, ava: AvaList) -> npt.NDArray[np.float32]:
