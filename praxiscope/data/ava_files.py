@@ -1,16 +1,18 @@
 """Files in AVA's format: annotations, excluded timestamps, label maps, person proposals.
 
 What a file says is returned as it stands; whether it fits a dataset is for
-:mod:`praxiscope.data.ava_lists`. A moment is a video and a time in seconds: ``0902``, ``902`` and
-``902.0`` are one time. Boxes are x1, y1, x2, y2 as shares of the frame's width and height.
+:mod:`praxiscope.data.ava_lists`. A ``parse_`` function yields the errors of single lines in their
+place and goes on; ``read_`` raises the first. A moment is a video and a time in seconds: ``0902``,
+``902`` and ``902.0`` are one time. Boxes are x1, y1, x2, y2 as shares of the frame's width and
+height.
 """
 
 import csv
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from math import isfinite
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +21,7 @@ from praxiscope.data.list_formats import read_text
 from praxiscope.errors import DataError
 from praxiscope.pickles.unpickle import plain, unpickle
 
+T = TypeVar("T")
 Moment = tuple[str, float]  # video, seconds
 Proposals = Mapping[Moment, npt.NDArray[np.float32]]  # (n, 5): box and person score
 
@@ -64,19 +67,24 @@ def read_annotations(path: Path) -> tuple[Row, ...]:
         DataError: The file is missing, or a line is not of this form; the message names the line
             and the column.
     """
-    rows = []
-    for line, fields in _csv_lines(path, "annotation file"):
-        where = f"{path}:{line}"
-        if len(fields) >= 2 and not any(fields[2:]):
-            _numbers(fields, 1, 2, where)
-            continue
-        if not 6 <= len(fields) <= 8:
-            raise DataError(f"{where}: expected '{_LINE}', not {len(fields)} columns.")
-        time, x1, y1, x2, y2 = _numbers(fields, 1, 6, where)
-        label = _whole(fields, 6, where) if len(fields) > 6 and fields[6] else None
-        person = _whole(fields, 7, where) if len(fields) > 7 and fields[7] else -1
-        rows.append(Row(line, fields[0], time, (x1, y1, x2, y2), label, person))
-    return tuple(rows)
+    return tuple(_sound(parse_annotations(path)))
+
+
+def parse_annotations(path: Path) -> Iterator[Row | DataError]:
+    """Yield the rows of :func:`read_annotations`, malformed lines as their errors."""
+    return (row for row in _parsed(path, "annotation file", _row) if row is not None)
+
+
+def _row(line: int, fields: list[str], where: str) -> Row | None:
+    if len(fields) >= 2 and not any(fields[2:]):
+        _numbers(fields, 1, 2, where)
+        return None
+    if not 6 <= len(fields) <= 8:
+        raise DataError(f"{where}: expected '{_LINE}', not {len(fields)} columns.")
+    time, x1, y1, x2, y2 = _numbers(fields, 1, 6, where)
+    label = _whole(fields, 6, where) if len(fields) > 6 and fields[6] else None
+    person = _whole(fields, 7, where) if len(fields) > 7 and fields[7] else -1
+    return Row(line, fields[0], time, (x1, y1, x2, y2), label, person)
 
 
 def read_excluded(path: Path) -> frozenset[Moment]:
@@ -85,14 +93,18 @@ def read_excluded(path: Path) -> frozenset[Moment]:
     Raises:
         DataError: The file is missing, or a line is not of this form.
     """
-    moments = set()
-    for line, fields in _csv_lines(path, "file of excluded timestamps"):
+    return frozenset(moment for _, moment in _sound(parse_excluded(path)))
+
+
+def parse_excluded(path: Path) -> Iterator[tuple[int, Moment] | DataError]:
+    """Yield the line and the moment of each of :func:`read_excluded`, or a line's error."""
+
+    def parse(line: int, fields: list[str], where: str) -> tuple[int, Moment]:
         if len(fields) != 2:
-            raise DataError(
-                f"{path}:{line}: expected 'video,timestamp', not {len(fields)} columns."
-            )
-        moments.add((fields[0], _numbers(fields, 1, 2, f"{path}:{line}")[0]))
-    return frozenset(moments)
+            raise DataError(f"{where}: expected 'video,timestamp', not {len(fields)} columns.")
+        return line, (fields[0], _numbers(fields, 1, 2, where)[0])
+
+    return _parsed(path, "file of excluded timestamps", parse)
 
 
 def read_sources(path: Path) -> dict[str, Source]:
@@ -101,20 +113,27 @@ def read_sources(path: Path) -> dict[str, Source]:
     Raises:
         DataError: The file is missing, a line is not of this form, or a video stands there twice.
     """
+    return dict(_sound(parse_sources(path)))
+
+
+def parse_sources(path: Path) -> Iterator[tuple[str, Source] | DataError]:
+    """Yield what :func:`read_sources` gathers, or a line's error."""
     columns = ("video", "path", "fps", "first_timestamp")
-    sources: dict[str, Source] = {}
-    for line, fields in _csv_lines(path, "file of video sources"):
-        where = f"{path}:{line}"
+    known: set[str] = set()
+
+    def parse(line: int, fields: list[str], where: str) -> tuple[str, Source]:
         if len(fields) != len(columns):
             raise DataError(f"{where}: expected '{','.join(columns)}', not {len(fields)} columns.")
         video, folder = fields[:2]
         fps, first = _numbers(fields, 2, 4, where, columns)
         if fps <= 0:
             raise DataError(f"{where}, column 3 (fps): expected more than 0, not '{fields[2]}'.")
-        if video in sources:
+        if video in known:
             raise DataError(f"{where}: video '{video}' stands there a second time; remove a line.")
-        sources[video] = Source(folder, fps, first)
-    return sources
+        known.add(video)
+        return video, Source(folder, fps, first)
+
+    return _parsed(path, "file of video sources", parse)
 
 
 def read_label_map(path: Path) -> dict[int, str]:
@@ -173,6 +192,17 @@ def read_proposals(path: Path) -> Proposals:
     Raises:
         DataError: The file is missing, damaged or refused, or holds something else.
     """
+    return dict(_sound(parse_proposals(path)))
+
+
+def parse_proposals(
+    path: Path,
+) -> Iterator[tuple[Moment, npt.NDArray[np.float32]] | DataError]:
+    """Yield what :func:`read_proposals` gathers, or the error of an entry or a line.
+
+    Raises:
+        DataError: The file as a whole cannot be read.
+    """
     if not path.is_file():
         raise DataError(f"There is no proposals file {path}. {_PROPOSALS}.")
     if path.suffix in (".pkl", ".pickle", ".npz"):
@@ -185,16 +215,29 @@ def read_proposals(path: Path) -> Proposals:
             ) from error
         if not isinstance(content, dict):
             raise DataError(f"{path} was refused: it holds {content!r:.80}. {_PROPOSALS}.")
-        return {_moment(key, path): _boxes(key, value, path) for key, value in content.items()}
-    found: dict[Moment, list[tuple[float, ...]]] = {}
-    for line, fields in _csv_lines(path, "proposals file"):
-        where = f"{path}:{line}"
+        for key, value in content.items():
+            try:
+                entry = _moment(key, path), _boxes(key, value, path)
+            except DataError as error:
+                yield error
+            else:
+                yield entry
+        return
+
+    def parse(line: int, fields: list[str], where: str) -> tuple[Moment, tuple[float, ...]]:
         if len(fields) not in (6, 7):
             raise DataError(f"{where}: {len(fields)} columns. {_PROPOSALS}.")
         columns = (*_COLUMNS[:6], "score")
-        numbers = _numbers(fields, 1, len(fields), where, columns)
-        found.setdefault((fields[0], numbers[0]), []).append(tuple([*numbers[1:], 1.0][:5]))
-    return {moment: np.array(boxes, np.float32) for moment, boxes in found.items()}
+        time, *numbers = _numbers(fields, 1, len(fields), where, columns)
+        return (fields[0], time), tuple([*numbers, 1.0][:5])
+
+    found: dict[Moment, list[tuple[float, ...]]] = {}
+    for item in _parsed(path, "proposals file", parse):
+        if isinstance(item, DataError):
+            yield item
+        else:
+            found.setdefault(item[0], []).append(item[1])
+    yield from ((moment, np.array(boxes, np.float32)) for moment, boxes in found.items())
 
 
 def _load(path: Path) -> object:
@@ -231,19 +274,43 @@ def _boxes(key: object, value: object, path: Path) -> npt.NDArray[np.float32]:
     return boxes
 
 
-def _csv_lines(path: Path, what: str) -> Iterator[tuple[int, list[str]]]:
-    """Yield the number and the fields of every line that is neither empty nor a header."""
-    lines = csv.reader(read_text(path, what).split("\n"))
+def _parsed(
+    path: Path, what: str, parse: Callable[[int, list[str], str], T]
+) -> Iterator[T | DataError]:
+    """Yield what ``parse`` makes of the number, the fields and the place of every line.
+
+    Empty lines and a header are passed over. A line is read by itself, so that a quotation mark
+    that is never closed takes no others with it.
+    """
+    for number, line in enumerate(read_text(path, what).split("\n"), start=1):
+        try:
+            fields = _fields(line, f"{path}:{number}")
+            header = number == 1 and len(fields) > 1 and _as_number(fields[1]) is None
+            if not any(fields) or (header and fields[0].lower() in ("video", "video_id")):
+                continue
+            if not fields[0]:
+                raise DataError(f"{path}:{number}, column 1 (video): it is empty.")
+            item = parse(number, fields, f"{path}:{number}")
+        except DataError as error:
+            yield error
+        else:
+            yield item
+
+
+def _fields(line: str, where: str) -> list[str]:
     try:
-        for fields in lines:
-            fields = [field.strip() for field in fields]
-            header = lines.line_num == 1 and len(fields) > 1 and _as_number(fields[1]) is None
-            if any(fields) and not (header and fields[0].lower() in ("video", "video_id")):
-                if not fields[0]:
-                    raise DataError(f"{path}:{lines.line_num}, column 1 (video): it is empty.")
-                yield lines.line_num, fields
+        fields = next(csv.reader([line]), []) if '"' in line else line.split(",")
     except csv.Error as error:
-        raise DataError(f"{path}:{lines.line_num}: this is no csv: {error}.") from error
+        raise DataError(f"{where}: this is no csv: {error}.") from error
+    return [field.strip() for field in fields]
+
+
+def _sound(items: Iterable[T | DataError]) -> Iterator[T]:
+    """Yield the items up to the first error, which is raised."""
+    for item in items:
+        if isinstance(item, DataError):
+            raise item
+        yield item
 
 
 def _as_number(text: str) -> float | None:
