@@ -8,7 +8,8 @@ from praxiscope.zoo.cards import cards
 
 SLOWONLY = "slowonly_r50_4x16x1_256e_kinetics400_rgb"
 PATH = f"configs/recognition/slowonly/{SLOWONLY}.py"
-RECIPES = sorted((configs_folder() / "recognition").rglob("*.py"))
+FOLDERS = ("recognition", "detection")
+RECIPES = sorted(path for name in FOLDERS for path in (configs_folder() / name).rglob("*.py"))
 
 
 @pytest.mark.parametrize("path", RECIPES, ids=lambda p: p.stem)
@@ -31,6 +32,16 @@ def test_a_recipe_is_found_by_name_and_by_path_from_any_folder(
     name: str | Path, workdir: Path
 ) -> None:
     assert find_recipe(name).name == f"{SLOWONLY}.py"
+
+
+def test_a_detection_recipe_is_found_where_a_document_links_it(workdir: Path) -> None:
+    name = "slowonly_kinetics400-pretrained-r50_8xb16-4x16x1-20e_ava21-rgb"
+    lies = configs_folder() / f"detection/slowonly/{name}.py"
+    assert find_recipe(f"configs/detection/ava/{name}.py") == lies
+    assert find_recipe(f"configs/detection/slowonly/{name}.py") == lies == find_recipe(name)
+    slowfast = "slowfast_kinetics400-pretrained-r50_8xb16-4x16x1-20e_ava21-rgb"
+    with pytest.raises(RecipeError, match="no recipe"):
+        find_recipe(f"configs/detection/ava/{slowfast}.py")
 
 
 def test_a_file_name_with_hyphens_loads(tmp_path: Path) -> None:

@@ -3,9 +3,11 @@
 The layout is that of docs/en/data_preparation.md, below ``data/`` of the working directory.
 """
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
+from praxiscope.data.ava_lists import AvaList
 from praxiscope.data.class_folders import find_classes
 from praxiscope.data.lists import Kind, Split, VideoList
 
@@ -175,6 +177,53 @@ def _three_splits(name: str, num_classes: int, split: Split, number: int, root: 
         kind="frames",
         split=split,
         alternative=videos,
+    )
+
+
+def ava(
+    split: Literal["train", "val"],
+    version: Literal["2.1", "2.2"] = "2.1",
+    source: Literal["frames", "video"] = "frames",
+    *,
+    root: PathLike = Path("data/ava"),
+) -> AvaList:
+    """Return AVA: minutes 15 to 30 of films at 30 frames a second, as frame images or videos.
+
+    There are 80 classes. The label map names the 60 that are counted in evaluation.
+
+    Source: AVA: A Video Dataset of Spatio-temporally Localized Atomic Visual Actions,
+    arXiv:1705.08421; proposals: Long-Term Feature Banks, arXiv:1812.05038.
+    """
+    root, files = Path(root), Path(root) / "annotations"
+    challenge = {"2.1": 2018, "2.2": 2019}[version]
+    return AvaList(
+        root=root / ("rawframes" if source == "frames" else "videos_15min"),
+        annotations=files / f"ava_{split}_v{version}.csv",
+        excluded=files / f"ava_{split}_excluded_timestamps_v{version}.csv",
+        label_map=files / f"ava_action_list_v{version}_for_activitynet_{challenge}.pbtxt",
+        proposals=files / f"ava_dense_proposals_{split}.FAIR.recall_93.9.pkl",
+        kind=source,
+    )
+
+
+def ava_kinetics(
+    split: Literal["train", "val"],
+    source: Literal["frames", "video"] = "frames",
+    *,
+    root: PathLike = Path("data/ava_kinetics"),
+) -> AvaList:
+    """Return AVA 2.2 whose training list has clips from Kinetics-700 beside the films.
+
+    A clip is named after the seconds that it is cut from: ``ID_000012_000022``. The validation list
+    is AVA's. See :attr:`AvaList.late` for the frame that the published runs took for a key frame.
+
+    Source: The AVA-Kinetics Localized Human Actions Video Dataset, arXiv:2005.00214.
+    """
+    return replace(
+        ava(split, "2.2", source, root=root),
+        root=Path(root) / ("rawframes" if source == "frames" else "videos"),
+        trimmed=True,
+        start_index=0,
     )
 
 

@@ -12,8 +12,8 @@ def key_frame_index(
 ) -> int:
     """Return the frame at ``timestamp`` seconds of a video that begins at ``first_timestamp``.
 
-    ``late`` is added afterwards, where there is such a frame: the published 1.x runs on folders of
-    numbered images took the frame after the key frame (their first number, 1, is added twice).
+    ``late`` frames are added afterwards, as far as the video goes: the published 1.x runs took a
+    neighbour in folders of images, see :attr:`praxiscope.data.ava_lists.AvaList.late`.
 
     Raises:
         DataError: The timestamp lies before the first frame or after the last one.
@@ -26,7 +26,7 @@ def key_frame_index(
             f"{fps:g} a second are from {first_timestamp:g} to {last:g} seconds: correct the "
             "timestamp, the fps, or the time of the first frame."
         )
-    return min(frame + late, num_frames - 1)
+    return min(max(frame + late, 0), num_frames - 1)
 
 
 def key_frame_clip(

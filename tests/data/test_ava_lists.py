@@ -13,6 +13,9 @@ import pytest
 
 from praxiscope.data.ava_files import Source
 from praxiscope.data.ava_lists import AvaList, KeyFrame, open_source, read_key_frames
+from praxiscope.data.catalog import ava_kinetics
+from praxiscope.data.keyframes import key_frame_clip, key_frame_index
+from praxiscope.data.sampling import Clip
 from praxiscope.data.synthetic import write_video
 from praxiscope.errors import DataError, RecipeError, VideoError
 
@@ -216,6 +219,73 @@ def test_the_centre_is_a_frame_late_in_the_1x_convention_of_numbered_images(ava:
     assert ava.late == 1
     assert replace(ava, kind="video").late == 0
     assert replace(ava, convention="0.x").late == 0
+
+
+CLIP = "ab_cd-f_hij_000012_000022"
+
+
+@pytest.fixture
+def kinetics(tmp_path: Path) -> AvaList:
+    """Return a list as AVA-Kinetics' are prepared: films beside clips cut from other videos."""
+    made = ava_kinetics("train", root=tmp_path)
+    made.annotations.parent.mkdir()
+    made.annotations.write_text(
+        f"{CLIP},14,0.1,0.2,0.3,0.4,12,-1\n{CLIP},14,0.1,0.2,0.3,0.4,80,-1\n"
+        "ab_cd-f_hij,0902,0.5,0.5,0.9,0.9,3,1\nb_012345_01,0903,0,0,1,1,1,6\n"
+    )
+    assert made.excluded is not None
+    assert made.label_map is not None
+    assert made.proposals is not None
+    made.excluded.write_text("b_012345_01,0903\n")
+    made.label_map.write_text('item { name: "stand" id: 12 }')
+    content = {"ab_cd-f_hij,0014": SCORED[1:2], "ab_cd-f_hij,0902": SCORED[2:3]}
+    made.proposals.write_bytes(pickle.dumps(content))
+    return made
+
+
+def test_clips_named_after_their_seconds_begin_there(
+    kinetics: AvaList, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.WARNING):
+        clip, film = read_key_frames(kinetics)
+    assert not caplog.text  # the proposals of a clip are those of the video that it is cut from
+    assert (clip.video, clip.timestamp, clip.labels) == (CLIP, 14, ((12, 80),))
+    assert clip.source == Source(CLIP, 30, 12)
+    assert film.source == Source("ab_cd-f_hij", 30, 900)
+    for frame, expected in ((clip, SCORED[1:2]), (film, SCORED[2:3])):
+        assert frame.proposals is not None
+        np.testing.assert_allclose(frame.proposals, expected[:, :4])
+
+
+@pytest.mark.parametrize("timestamp", [11, 22])
+def test_a_timestamp_outside_the_seconds_of_a_clip_is_refused(
+    kinetics: AvaList, timestamp: int
+) -> None:
+    wrong = with_rows(kinetics, f"{CLIP},{timestamp},0,0,1,1,1,-1\n")
+    with pytest.raises(DataError, match=r"begin at 12 seconds and end before 22"):
+        read_key_frames(wrong)
+
+
+def test_the_centre_is_a_frame_early_in_ava_kinetics_as_published(kinetics: AvaList) -> None:
+    clip, film = read_key_frames(kinetics)
+    for frame, first in ((clip, 12), (film, 900)):
+        for frames, stride in ((8, 8), (4, 16)):
+            index = key_frame_index(
+                frame.timestamp,
+                300,
+                fps=frame.source.fps,
+                first_timestamp=frame.source.first_timestamp,
+                late=kinetics.late,
+            )
+            # The reference: number fps * (timestamp - first) of images that count from 1.
+            image = 30 * (int(frame.timestamp) - first)
+            wanted = [image + (i - frames // 2) * stride for i in range(frames)]
+            clipped = [min(max(number, 1), 300) for number in wanted]
+            taken = key_frame_clip(index, 300, Clip(frames=frames, stride=stride))
+            assert (taken + 1).tolist() == clipped
+    assert replace(kinetics, kind="video").late == 0
+    assert replace(kinetics, convention="0.x").late == 0
+    assert key_frame_index(12, 300, fps=30, first_timestamp=12, late=kinetics.late) == 0
 
 
 def test_frame_folders_and_video_files_open_under_the_name_of_the_video(
