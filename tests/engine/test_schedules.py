@@ -59,6 +59,18 @@ def test_the_recipes_have_the_schedules_of_their_configs() -> None:
     assert (recipe.schedule, recipe.optim.lr) == (schedule, lr)
 
 
+@pytest.mark.parametrize(
+    "case",
+    [case for case in CASES if case["generation"] == "v1" and "-lfb-" not in case["config"]],
+    ids=lambda case: case["config"],
+)
+def test_the_recipes_of_detection_have_the_schedules_of_their_configs(case: dict[str, Any]) -> None:
+    recipe, (schedule, lr) = load_recipe(case["config"]), schedule_1x(case)
+    assert (recipe.schedule, recipe.optim.lr) == (schedule, lr)
+    assert recipe.optim.weight_decay == case["optim_wrapper"]["optimizer"]["weight_decay"]
+    assert recipe.optim.clip_norm == case["optim_wrapper"]["clip_grad"]["max_norm"]
+
+
 @pytest.mark.parametrize("warmup_epochs", [1, 34])
 @pytest.mark.parametrize("convention", ["0.x", "1.x"])
 def test_a_run_within_its_warmup_still_has_a_rate(convention: Any, warmup_epochs: int) -> None:

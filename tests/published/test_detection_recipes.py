@@ -1,0 +1,228 @@
+"""The recipes against the facts of the published detection configs of the 1.x generation.
+
+``detection.json.gz`` holds, for each of the 22 configs without a feature bank, the merged values
+that its runs used.
+"""
+
+import gzip
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from praxiscope.data.ava_lists import AvaList
+from praxiscope.data.boxes import WHOLE_FRAME, BoxTransform
+from praxiscope.models.conventions import RGB
+from praxiscope.models.detector import ActorDetector
+from praxiscope.models.losses import ActorLoss
+from praxiscope.models.resnet3d import BLOCKS
+from praxiscope.models.slowfast import SlowFast
+from praxiscope.models.slowonly import SlowOnly
+from praxiscope.recipe import Cosine, DetectionRecipe, Step, find_recipe, load_recipe
+from praxiscope.zoo.cards import cards
+
+CONFIGS: dict[str, Any] = json.loads(
+    gzip.decompress((Path(__file__).parent / "detection.json.gz").read_bytes())
+)
+every_config = pytest.mark.parametrize("name", sorted(CONFIGS))
+
+
+def loaded(name: str) -> tuple[DetectionRecipe, Any]:
+    return load_recipe(name, kind=DetectionRecipe), CONFIGS[name]
+
+
+def test_every_row_without_a_feature_bank_is_here() -> None:
+    detection = {card.config_path for card in cards() if card.row > 37}
+    paths = {path for path in detection if path and "/lfb/" not in path}
+    assert paths == {config["path"] for config in CONFIGS.values()}
+
+
+@every_config
+def test_a_recipe_lies_at_its_published_path(name: str) -> None:
+    assert find_recipe(name).as_posix().endswith(CONFIGS[name]["path"])
+
+
+@every_config
+def test_the_backbone_is_the_published_one(name: str) -> None:
+    recipe, config = loaded(name)
+    network, backbone = recipe.model.network, config["backbone"]
+    if isinstance(network, SlowOnly):
+        assert backbone["type"] == "ResNet3dSlowOnly"
+        after = network.non_local.after if network.non_local else ((),) * 4
+        places = [
+            [int(block in stage) for block in range(count)]
+            for stage, count in zip(after, BLOCKS[network.depth], strict=True)
+        ]
+        assert network.depth == backbone["depth"]
+        assert places == backbone.get("non_local", [[0] * count for count in BLOCKS[network.depth]])
+        if network.non_local:
+            settings = backbone["non_local_cfg"]
+            assert network.non_local.pairwise == settings["mode"]
+            assert network.non_local.sub_sample == settings["sub_sample"]
+            assert network.non_local.scale == settings["use_scale"]
+        strides = [backbone["spatial_strides"]]
+    else:
+        assert isinstance(network, SlowFast)
+        slow, fast = backbone["slow_pathway"], backbone["fast_pathway"]
+        assert (network.depth, network.fast_depth or network.depth) == (
+            slow["depth"],
+            fast["depth"],
+        )
+        assert network.slow_stride == backbone["resample_rate"]
+        assert network.speed_ratio == backbone["speed_ratio"]
+        assert network.channel_ratio == backbone["channel_ratio"]
+        assert network.lateral_frames == slow.get("fusion_kernel", 5)
+        strides = [slow["spatial_strides"], fast["spatial_strides"]]
+    assert all(stages == [1, 2, 2, 1] for stages in strides)  # as ActorDetector always has them
+
+
+@every_config
+def test_the_head_and_its_loss_are_the_published_ones(name: str) -> None:
+    recipe, config = loaded(name)
+    head, extractor = config["roi_head"]["bbox_head"], config["roi_head"]["bbox_roi_extractor"]
+    assert recipe.model == ActorDetector(
+        network=recipe.model.network,
+        context=extractor.get("with_global", False),
+        temporal_pool=extractor.get("temporal_pool_mode", "avg"),
+        hidden_layer=head.get("mlp_head", False),
+        acrn="shared_head" in config["roi_head"],
+    )
+    assert recipe.model.num_classes == head["num_classes"]
+    assert recipe.model.network.dropout == head["dropout_ratio"]
+    assert recipe.loss == ActorLoss(
+        alpha=head.get("focal_alpha", 1.0), gamma=head.get("focal_gamma", 0.0)
+    )
+
+
+@every_config
+def test_boxes_to_train_on_are_chosen_as_published(name: str) -> None:
+    recipe, config = loaded(name)
+    assigner, sampler = config["train_assign"]["assigner"], config["train_assign"]["sampler"]
+    assert recipe.box_limit == sampler["num"]
+    assert {recipe.box_threshold} == {
+        assigner[k] for k in ("pos_iou_thr", "neg_iou_thr", "min_pos_iou")
+    }
+    assert sampler["pos_fraction"] == 1
+
+
+@every_config
+def test_clips_and_transforms_are_the_published_ones(name: str) -> None:
+    recipe, config = loaded(name)
+    for split in ("train", "val", "test"):
+        clip = config["data"][split]["clip"]
+        assert (recipe.clip.frames, recipe.clip.stride) == (
+            clip["clip_len"],
+            clip["frame_interval"],
+        )
+    (_, rescale), (_, crop), (_, flip) = config["data"]["train"]["steps"]
+    assert recipe.train_transform == BoxTransform(
+        short_side=tuple(rescale["scale_range"]), size=crop["size"], flip=flip["flip_ratio"]
+    )
+    assert config["data"]["val"]["steps"] == [["Resize", {"scale": [-1, 256]}]]
+    assert recipe.test_transform == WHOLE_FRAME
+    assert WHOLE_FRAME.short_side == (256, 256)
+
+
+@every_config
+def test_pixels_are_normalised_as_published(name: str) -> None:
+    recipe, config = loaded(name)
+    assert recipe.model.channels == 3
+    assert config["normalise"] == {"mean": list(RGB.mean), "std": list(RGB.std)}
+
+
+@every_config
+def test_the_lists_are_where_the_published_configs_have_them(name: str) -> None:
+    recipe, config = loaded(name)
+    assert recipe.test is None
+    lists = ((recipe.train, "train"), (recipe.val, "val"), (recipe.val, "test"))
+    for ava, published in ((ava, config["data"][split]) for ava, split in lists):
+        assert files(ava) == {
+            "ann_file": published["ann_file"],
+            "exclude_file": published["exclude_file"],
+            "label_file": published["label_file"],
+            "proposal_file": published["proposal_file"],
+            "img": published["data_prefix"]["img"],
+        }
+        assert (ava.kind, published["decode"]) == ("frames", "frame images")
+        assert ava.num_classes == config["roi_head"]["bbox_head"]["num_classes"]
+        assert ava.convention == "1.x"
+        mixed = published["dataset"] == "AVAKineticsDataset"
+        assert (ava.trimmed, ava.late) == ((True, -1) if mixed else (False, 1))
+    counted = {k: v for k, v in files(recipe.val).items() if k in config["evaluate"]}
+    assert {"type": "AVAMetric", **counted} == config["evaluate"]
+    assert (recipe.protocol, recipe.metrics) == ("reference-1.x", ("mAP",))
+
+
+def files(ava: AvaList) -> dict[str, str]:
+    return {
+        "ann_file": str(ava.annotations),
+        "exclude_file": str(ava.excluded),
+        "label_file": str(ava.label_map),
+        "proposal_file": str(ava.proposals),
+        "img": str(ava.root),
+    }
+
+
+@every_config
+def test_the_optimiser_is_the_published_one(name: str) -> None:
+    recipe, config = loaded(name)
+    optim, published = recipe.optim, config["optimizer"]
+    assert {
+        "type": "SGD",
+        "lr": optim.lr,
+        "momentum": optim.momentum,
+        "weight_decay": optim.weight_decay,
+    } == published
+    assert {"max_norm": optim.clip_norm, "norm_type": 2} == config["grad_clip"]
+    assert recipe.loader.videos_per_device == config["batch_size_per_gpu"]
+    assert optim.batch == 8 * config["batch_size_per_gpu"]
+    scaled = config.get("auto_scale_lr", {"base_batch_size": optim.batch})  # ACRN has none
+    assert scaled["base_batch_size"] == optim.batch
+    assert recipe.validate_every == 1
+
+
+@every_config
+def test_the_schedule_is_the_published_one(name: str) -> None:
+    recipe, config = loaded(name)
+    schedule = recipe.schedule
+    warmup, main = config["schedule"]
+    assert (schedule.epochs, schedule.convention) == (config["epochs"], "1.x")
+    assert (schedule.warmup_epochs, schedule.warmup_ratio) == (
+        warmup["end"],
+        warmup["start_factor"],
+    )
+    per_step = warmup.get("convert_to_iter_based", False)
+    if isinstance(schedule, Step):
+        assert (schedule.warmup_by_epoch, main["type"]) == (not per_step, "MultiStepLR")
+        assert (list(schedule.milestones), schedule.gamma) == (main["milestones"], main["gamma"])
+    else:
+        assert isinstance(schedule, Cosine)
+        assert main["type"] == "CosineAnnealingLR"
+        assert per_step
+        assert main["convert_to_iter_based"]
+        assert not schedule.by_epoch
+        assert (schedule.min_lr, main["begin"]) == (main["eta_min"], schedule.warmup_epochs)
+
+
+@every_config
+def test_training_starts_from_the_published_weights(name: str) -> None:
+    recipe, config = loaded(name)
+    addresses = {card.name: card.checkpoint_url for card in cards()}
+    assert recipe.start is not None
+    assert addresses.get(recipe.start, recipe.start) == config["initialise_from"]
+
+
+@every_config
+def test_the_docstring_has_the_command_and_what_was_published(name: str) -> None:
+    path = CONFIGS[name]["path"]
+    docstring = find_recipe(name).read_text().split('"""')[1]
+    (published,) = {card.mean_ap for card in cards() if card.config_path == path}
+    for part in (
+        f"Run:       python tools/train.py\n               {path}\n",
+        "Protocol:",
+        "Cost:",
+    ):
+        assert part in docstring
+    assert f"Published: {published:.2f} mAP." in docstring
+    assert "arXiv" in docstring
