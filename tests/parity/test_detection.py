@@ -14,80 +14,29 @@ from torch import Tensor, nn
 
 from praxiscope.models.box_sampling import assign, iou, sample_boxes
 from praxiscope.models.detector import ActorDetector, Detector
-from praxiscope.models.losses import ActorLoss
-from praxiscope.models.nonlocal3d import NonLocal
-from praxiscope.models.slowfast import SlowFast
-from praxiscope.models.slowonly import SlowOnly
+from praxiscope.recipe import DetectionRecipe, configs_folder, load_recipe
 from tests.parity import made_up
 
 DATA = Path(__file__).parent / "data" / "detection"
-SLOWONLY = SlowOnly(num_classes=81)
-SLOWFAST_4X16 = SlowFast(num_classes=81, slow_stride=8, speed_ratio=8, lateral_frames=5)
-SLOWFAST_8X8 = SlowFast(num_classes=81, slow_stride=4, speed_ratio=4, lateral_frames=7)
-PLAIN = ActorDetector(network=SLOWONLY)
-CONTEXT = ActorDetector(network=SLOWONLY, context=True)
-CONTEXT_MAX = ActorDetector(network=SLOWONLY, context=True, temporal_pool="max")
-TWO_LAYERS = ActorDetector(network=SLOWONLY, context=True, temporal_pool="max", hidden_layer=True)
-NON_LOCAL = ActorDetector(network=SlowOnly(num_classes=81, non_local=NonLocal()))
-FAST_8X8 = ActorDetector(network=SLOWFAST_8X8)
-FAST_8X8_MAX = ActorDetector(network=SLOWFAST_8X8, temporal_pool="max")
-ACRN = ActorDetector(network=SLOWFAST_8X8, acrn=True)
-ENTROPY, FOCAL = ActorLoss(), ActorLoss(gamma=1.0)
-
-Case = tuple[ActorDetector, ActorLoss]
-KINDS: dict[str, Case] = {  # one of each network, with each loss somewhere
-    "slowonly_kinetics400-pretrained-r50_8xb16-4x16x1-20e_ava21-rgb": (PLAIN, ENTROPY),
-    "slowonly_kinetics400-pretrained-r101_8xb16-8x8x1-20e_ava21-rgb": (
-        ActorDetector(network=SlowOnly(depth=101, num_classes=81)),
-        ENTROPY,
-    ),
-    "slowonly_kinetics400-pretrained-r50-nl_8xb16-4x16x1-20e_ava21-rgb": (NON_LOCAL, ENTROPY),
-    "slowonly_k700-pre-r50-context_8xb8-8x8x1-10e_ava-kinetics-rgb": (CONTEXT, ENTROPY),
-    "slowonly_k700-pre-r50-context-temporal-max-nl-head_8xb8-8x8x1-focal-10e_ava-kinetics-rgb": (
-        TWO_LAYERS,
-        FOCAL,
-    ),
-    "slowfast_kinetics400-pretrained-r50_8xb16-4x16x1-20e_ava21-rgb": (
-        ActorDetector(network=SLOWFAST_4X16),
-        ENTROPY,
-    ),
-    "slowfast_kinetics400-pretrained-r50-context_8xb16-4x16x1-20e_ava21-rgb": (
-        ActorDetector(network=SLOWFAST_4X16, context=True),
-        ENTROPY,
-    ),
-    "slowfast_r50-k400-pre-temporal-max-focal-alpha3-gamma1_8xb6-8x8x1-cosine-10e_ava22-rgb": (
-        FAST_8X8_MAX,
-        ActorLoss(alpha=3.0, gamma=1.0),
-    ),
-    "slowfast-acrn_kinetics400-pretrained-r50_8xb8-8x8x1-cosine-10e_ava21-rgb": (ACRN, ENTROPY),
+KINDS = {  # one of each network, with each loss somewhere; the others are slow tests
+    "slowonly_kinetics400-pretrained-r50_8xb16-4x16x1-20e_ava21-rgb",
+    "slowonly_kinetics400-pretrained-r101_8xb16-8x8x1-20e_ava21-rgb",
+    "slowonly_kinetics400-pretrained-r50-nl_8xb16-4x16x1-20e_ava21-rgb",
+    "slowonly_k700-pre-r50-context_8xb8-8x8x1-10e_ava-kinetics-rgb",
+    "slowonly_k700-pre-r50-context-temporal-max-nl-head_8xb8-8x8x1-focal-10e_ava-kinetics-rgb",
+    "slowfast_kinetics400-pretrained-r50_8xb16-4x16x1-20e_ava21-rgb",
+    "slowfast_kinetics400-pretrained-r50-context_8xb16-4x16x1-20e_ava21-rgb",
+    "slowfast_r50-k400-pre-temporal-max-focal-alpha3-gamma1_8xb6-8x8x1-cosine-10e_ava22-rgb",
+    "slowfast-acrn_kinetics400-pretrained-r50_8xb8-8x8x1-cosine-10e_ava21-rgb",
 }
-OTHERS: dict[str, Case] = {
-    "slowonly_kinetics700-pretrained-r50_8xb16-4x16x1-20e_ava21-rgb": (PLAIN, ENTROPY),
-    "slowonly_k400-pre-r50_8xb8-4x16x1-10e_ava-kinetics-rgb": (PLAIN, ENTROPY),
-    "slowonly_k700-pre-r50_8xb8-4x16x1-10e_ava-kinetics-rgb": (PLAIN, ENTROPY),
-    "slowonly_k400-pre-r50_8xb8-8x8x1-10e_ava-kinetics-rgb": (PLAIN, ENTROPY),
-    "slowonly_k700-pre-r50_8xb8-8x8x1-10e_ava-kinetics-rgb": (PLAIN, ENTROPY),
-    "slowonly_kinetics400-pretrained-r50-nl_8xb16-8x8x1-20e_ava21-rgb": (NON_LOCAL, ENTROPY),
-    "slowonly_k700-pre-r50-context-temporal-max_8xb8-8x8x1-10e_ava-kinetics-rgb": (
-        CONTEXT_MAX,
-        ENTROPY,
-    ),
-    "slowonly_k700-pre-r50-context-temporal-max-nl-head_8xb8-8x8x1-10e_ava-kinetics-rgb": (
-        TWO_LAYERS,
-        ENTROPY,
-    ),
-    "slowonly_k700-pre-r50_8xb8-16x4x1-10e-tricks_ava-kinetics-rgb": (TWO_LAYERS, FOCAL),
-    "slowfast_kinetics400-pretrained-r50_8xb8-8x8x1-20e_ava21-rgb": (FAST_8X8, ENTROPY),
-    "slowfast_kinetics400-pretrained-r50_8xb6-8x8x1-cosine-10e_ava22-rgb": (FAST_8X8, ENTROPY),
-    "slowfast_kinetics400-pretrained-r50-temporal-max_8xb6-8x8x1-cosine-10e_ava22-rgb": (
-        FAST_8X8_MAX,
-        ENTROPY,
-    ),
-    "slowfast-acrn_kinetics400-pretrained-r50_8xb8-8x8x1-cosine-10e_ava22-rgb": (ACRN, ENTROPY),
+RECIPES = {
+    path.stem: load_recipe(path, kind=DetectionRecipe)
+    for path in (configs_folder() / "detection").rglob("slow*.py")
 }
-CASES = KINDS | OTHERS
+# Those with the same network follow each other.
 NAMES = [
-    pytest.param(name, marks=[] if name in KINDS else pytest.mark.slow, id=name) for name in CASES
+    pytest.param(name, marks=[] if name in KINDS else pytest.mark.slow, id=name)
+    for name in sorted(RECIPES, key=lambda name: (repr(RECIPES[name].model), name))
 ]
 # Biases before a norm or a softmax, which take them out again: their gradients are rounding noise.
 NO_GRADIENT = re.compile(r"non_local_block\.(g|phi)\.0\.conv\.bias$")
@@ -111,7 +60,7 @@ def made_up_model(entry: ActorDetector) -> nn.Module:
 
 def detector(name: str, dtype: torch.dtype = torch.float32) -> Detector:
     """Return a copy of the made-up model of a published name, dropout off."""
-    model = copy.deepcopy(made_up_model(CASES[name][0]))
+    model = copy.deepcopy(made_up_model(RECIPES[name].model))
     for module in model.modules():
         if isinstance(module, nn.Dropout):
             module.p = 0.0
@@ -149,15 +98,15 @@ def compared(norms: dict[str, float]) -> dict[str, float]:
     return {name: norm for name, norm in norms.items() if not NO_GRADIENT.search(name)}
 
 
-def test_every_published_detector_is_here() -> None:
+def test_every_detection_recipe_has_its_figures() -> None:
     files = {path.name.removesuffix(".json.gz") for path in DATA.glob("slow*.json.gz")}
-    assert files == CASES.keys()
+    assert files == RECIPES.keys() > KINDS
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", sorted(RECIPES))
 def test_a_published_state_dict_has_exactly_our_names_and_shapes(name: str) -> None:
     with torch.device("meta"):
-        model = CASES[name][0].build()
+        model = RECIPES[name].model.build()
     assert {k: list(v.shape) for k, v in model.state_dict().items()} == figures(name)["state_dict"]
 
 
@@ -171,7 +120,7 @@ def test_logits_equal_the_reference(name: str) -> None:
 
 
 def test_the_first_training_step_equals_the_reference(name: str) -> None:
-    reference, loss = figures(name), CASES[name][1]
+    reference, loss = figures(name), RECIPES[name].loss
     single, double = reference["float32"], reference["float64"]
     model = detector(name).train()
     logits = model(normalized(reference, torch.float32), boxes())
@@ -191,7 +140,7 @@ def test_the_first_training_step_equals_the_reference(name: str) -> None:
 
 @pytest.mark.slow
 def test_three_training_steps_follow_the_reference_in_float64(name: str) -> None:
-    reference, loss = figures(name), CASES[name][1]
+    reference, loss = figures(name), RECIPES[name].loss
     double = reference["float64"]
     clips, settings = normalized(reference, torch.float64), reference["optimizer"]
     model = detector(name, torch.float64).train()
