@@ -9,9 +9,7 @@
     root/test_list.txt, root/videos_test/...
 """
 
-import json
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
 from fractions import Fraction
 from itertools import chain
@@ -21,8 +19,9 @@ from typing import Literal
 import av
 import numpy as np
 
+from praxiscope.data.generated import claim_folder, write_missing, write_text
 from praxiscope.data.synthetic_scene import MOTIONS, Motion, Scene, random_scene
-from praxiscope.errors import DataError, VideoError
+from praxiscope.errors import VideoError
 from praxiscope.types import Frame
 
 Split = Literal["train", "test"]
@@ -110,36 +109,22 @@ def write_motion_dataset(
     }
     _claim(dataset, videos, {dataset.videos(s) / name for s in names for *_, name in names[s]})
 
-    def write(split: Split, motion: Motion, index: int, path: Path) -> None:
+    def write(path: Path, split: Split, motion: Motion, index: int) -> None:
         scene = videos.scene(split, motion, index)
         write_video(path, scene.frames(videos.frames), fps=videos.fps)
 
-    jobs = [
-        (split, motion, index, path)
+    paths = {
+        dataset.videos(split) / name: (split, motion, index)
         for split in _SPLITS
         for motion, index, name in names[split]
-        if not (path := dataset.videos(split) / name).exists()
-    ]
-    total = sum(map(len, names.values()))
-    done = total - len(jobs)
-    if progress:
-        progress(done, total)
-    pool = ThreadPoolExecutor(workers)
-    try:
-        for future in as_completed([pool.submit(write, *job) for job in jobs]):
-            future.result()
-            done += 1
-            if progress:
-                progress(done, total)
-    finally:
-        # An error or Ctrl-C must not wait for the videos that have not begun.
-        pool.shutdown(cancel_futures=True)
+    }
+    write_missing(list(paths), lambda path: write(path, *paths[path]), workers, progress)
 
     # The lists come last, so that they never name a video that is not there.
     for split in _SPLITS:
         lines = [f"{name} {MOTIONS.index(motion)}\n" for motion, _, name in names[split]]
-        _write_text(dataset.list_file(split), "".join(lines))
-    _write_text(dataset.label_map, "".join(f"{motion}\n" for motion in MOTIONS))
+        write_text(dataset.list_file(split), "".join(lines))
+    write_text(dataset.label_map, "".join(f"{motion}\n" for motion in MOTIONS))
     return dataset
 
 
@@ -215,41 +200,13 @@ def write_video(
 
 def _claim(dataset: MotionDataset, videos: MotionVideos, wanted: set[Path]) -> None:
     """Make ``root`` ready: its videos are then wanted ones with these settings, or not there."""
-    record = dataset.root / "dataset.json"
-    settings = {"generator": _GENERATOR, **asdict(videos)}
     folders = [dataset.videos(split) for split in _SPLITS]
-    if not record.exists():
-        for folder in folders:
-            if folder.exists():
-                raise DataError(
-                    f"{folder} exists, but {record} does not: these videos were not generated "
-                    "here. Choose another folder."
-                )
-    keep = wanted if _read_settings(record) == settings else set[Path]()
     # Only names that this module gives: the folders may hold files of the user's.
-    for folder in folders:
-        for motion in MOTIONS:
-            for path in (folder / motion).glob(f"{motion}_[0-9][0-9][0-9][0-9][0-9].mp4"):
-                if path not in keep:
-                    path.unlink()
-    _write_text(record, json.dumps(settings, indent=2) + "\n")
-
-
-def _read_settings(record: Path) -> object:
-    """Return what ``record`` holds, nothing if there is none; a damaged one is the user's error."""
-    if not record.exists():
-        return None
-    try:
-        return json.loads(record.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise DataError(
-            f"{record} is not readable JSON ({error}). Delete the folder or choose another one."
-        ) from error
-
-
-def _write_text(path: Path, text: str) -> None:
-    """Write the file whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(path)
+    there = (
+        path
+        for folder in folders
+        for motion in MOTIONS
+        for path in (folder / motion).glob(f"{motion}_[0-9][0-9][0-9][0-9][0-9].mp4")
+    )
+    settings = {"generator": _GENERATOR, **asdict(videos)}
+    claim_folder(dataset.root / "dataset.json", settings, folders, there, wanted)

@@ -29,7 +29,7 @@ Boxes = npt.NDArray[np.float64]  # (A, 4): x1, y1, x2, y2 in [0, 1]
 # Lights on the actors: what moves can be told from what drifts behind it without many videos.
 ACTOR_LEVELS, BACKGROUND_LEVELS = (110, 255), (30, 100)
 
-_TEXTURE_PX = 64
+TEXTURE_PX = 64
 _SUPERSAMPLING = 4
 
 
@@ -109,7 +109,7 @@ class Actor:
     def outline(self, time: float, stage: Stage) -> Points:
         """Return the corners (P, 2) in pixels."""
         pose = self.pose(time, stage)
-        return self.corners @ _turn(pose.angle).T * pose.radius + (pose.x, pose.y)
+        return self.corners @ turn(pose.angle).T * pose.radius + (pose.x, pose.y)
 
     def pose(self, time: float, stage: Stage) -> Pose:
         """Return the place, size and angle after ``time`` frames."""
@@ -147,7 +147,8 @@ class Scene:
         """Return the picture (H, W, 3) after ``time`` frames."""
         frame = self.background.render(time, self.stage)
         for actor in self.actors:
-            _paint(frame, actor, time, self.stage)
+            outline, pose = actor.outline(time, self.stage), actor.pose(time, self.stage)
+            paint(frame, outline, pose, actor.texture)
         return frame
 
     def boxes(self, time: float) -> Boxes:
@@ -170,7 +171,7 @@ def random_scene(
     stage = Stage(height, width)
     heading, speed = rng.uniform(0, 2 * math.pi), max(0.0, rng.uniform(-0.1, 0.3))
     background = Background(
-        texture=_random_texture(rng, max(height, width), finest=5, levels=BACKGROUND_LEVELS),
+        texture=random_texture(rng, max(height, width), finest=5, levels=BACKGROUND_LEVELS),
         start=(rng.uniform(0, width), rng.uniform(0, height)),
         drift=(speed * math.cos(heading), speed * math.sin(heading)),
     )
@@ -184,20 +185,26 @@ def random_scene(
 def _random_actor(motion: Motion, rng: np.random.Generator) -> Actor:
     """Return an actor anywhere in the unit cube: a star or a regular polygon."""
     x, y, size, angle = rng.random(4).tolist()
-    count = int(rng.integers(3, 8))
-    turns = np.arange(2 * count) * (math.pi / count)
-    notch = rng.uniform(0.5, 1) if count > 3 else 1.0
-    lengths = np.where(np.arange(2 * count) % 2, notch * math.cos(math.pi / count), 1.0)
+    corners = random_outline(rng)
     return Actor(
         motion=motion,
         start=(x, y, size, angle),
         tempo=rng.uniform(0.8, 1.25),
-        corners=np.stack([lengths * np.cos(turns), lengths * np.sin(turns)], axis=1),
-        texture=_random_texture(rng, _TEXTURE_PX, finest=3, levels=ACTOR_LEVELS),
+        corners=corners,
+        texture=random_texture(rng, TEXTURE_PX, finest=3, levels=ACTOR_LEVELS),
     )
 
 
-def _random_texture(
+def random_outline(rng: np.random.Generator) -> Points:
+    """Return the corners of a star or a regular polygon; the farthest are at distance 1."""
+    count = int(rng.integers(3, 8))
+    turns = np.arange(2 * count) * (math.pi / count)
+    notch = rng.uniform(0.5, 1) if count > 3 else 1.0
+    lengths = np.where(np.arange(2 * count) % 2, notch * math.cos(math.pi / count), 1.0)
+    return np.stack([lengths * np.cos(turns), lengths * np.sin(turns)], axis=1)
+
+
+def random_texture(
     rng: np.random.Generator, side: int, *, finest: int, levels: tuple[int, int]
 ) -> Frame:
     """Return smooth noise between two colours (side, side, 3), the same at opposite edges.
@@ -205,6 +212,15 @@ def _random_texture(
     ``finest`` is the largest number of periods along a side, ``levels`` the grey levels between
     which each channel of the colours lies.
     """
+    level = random_pattern(rng, side, finest=finest)
+    dark, light = rng.uniform(0, 0.6, 3), rng.uniform(0.4, 1, 3)
+    shares = dark + level[..., None] * (light - dark)
+    colours = levels[0] + shares * (levels[1] - levels[0])
+    return np.ascontiguousarray(colours.round().astype(np.uint8))
+
+
+def random_pattern(rng: np.random.Generator, side: int, *, finest: int) -> npt.NDArray[np.float64]:
+    """Return smooth noise between 0 and 1 (side, side), the same at opposite edges."""
     waves = 6
     # Whole numbers of periods close the seams.
     fx, fy = rng.integers(-finest, finest + 1, (2, waves))
@@ -215,17 +231,12 @@ def _random_texture(
         + fy[:, None, None] * grid[None, :, None]
         + phase[:, None, None]
     )
-    level = 0.5 + 0.5 * np.tanh(1.5 * np.cos(angles).sum(axis=0))
-    dark, light = rng.uniform(0, 0.6, 3), rng.uniform(0.4, 1, 3)
-    shares = dark + level[..., None] * (light - dark)
-    colours = levels[0] + shares * (levels[1] - levels[0])
-    return np.ascontiguousarray(colours.round().astype(np.uint8))
+    level: npt.NDArray[np.float64] = 0.5 + 0.5 * np.tanh(1.5 * np.cos(angles).sum(axis=0))
+    return level
 
 
-def _paint(frame: Frame, actor: Actor, time: float, stage: Stage) -> None:
-    """Draw the actor into ``frame``, with smooth edges and touching only its box."""
-    outline = actor.outline(time, stage)
-    pose = actor.pose(time, stage)
+def paint(frame: Frame, outline: Points, pose: Pose, texture: Frame) -> None:
+    """Draw a textured shape into ``frame``, with smooth edges and touching only its box."""
     x1, y1 = np.maximum(np.floor(outline.min(axis=0)).astype(int), 0).tolist()
     x2, y2 = np.ceil(outline.max(axis=0)).astype(int).tolist()
     window = frame[y1:y2, x1:x2]
@@ -237,11 +248,11 @@ def _paint(frame: Frame, actor: Actor, time: float, stage: Stage) -> None:
     alpha = cv2.resize(cover, (width, height), interpolation=cv2.INTER_AREA)[..., None] / 255
 
     # From a pixel of the window back to the texture, whose inscribed circle is the unit circle.
-    scale = _TEXTURE_PX / 2 / pose.radius
-    back = _turn(-pose.angle) * scale
+    scale = TEXTURE_PX / 2 / pose.radius
+    back = turn(-pose.angle) * scale
     corner = np.array([x1 + 0.5 - pose.x, y1 + 0.5 - pose.y])
-    offset = back @ corner + _TEXTURE_PX / 2 - 0.5
-    surface = _warp(actor.texture, np.column_stack([back, offset]), height, width)
+    offset = back @ corner + TEXTURE_PX / 2 - 0.5
+    surface = _warp(texture, np.column_stack([back, offset]), height, width)
     window[:] = (window + alpha * (surface - window.astype(np.float64))).round()
 
 
@@ -257,7 +268,7 @@ def _warp(texture: Frame, matrix: npt.NDArray[np.float64], height: int, width: i
     return np.asarray(warped, dtype=np.uint8)
 
 
-def _turn(degrees: float) -> npt.NDArray[np.float64]:
+def turn(degrees: float) -> npt.NDArray[np.float64]:
     """Return the rotation (2, 2) that is clockwise on a screen, where y points down."""
     cos, sin = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
     return np.array([[cos, -sin], [sin, cos]])
