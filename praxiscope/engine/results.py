@@ -19,6 +19,7 @@ from praxiscope.errors import PraxiscopeError
 from praxiscope.zoo.files import write_atomically
 
 SCORE_SUFFIXES = (".json", ".pkl", ".csv")  # --out
+DETECTION_SUFFIXES = (".csv",)  # --out of detections
 DUMP_SUFFIXES = (".pkl",)  # --dump
 
 
@@ -33,7 +34,7 @@ def check_writable(
         PraxiscopeError: the suffix is none of ``suffixes``, or the folder refuses a file.
     """
     path = Path(path)
-    _check_suffix(path, suffixes, per_view=per_view)
+    check_suffix(path, suffixes, per_view=per_view)
     if path.is_dir():
         raise PraxiscopeError(f"{path} is a folder: give the name of a file to write results to.")
     try:
@@ -65,7 +66,7 @@ def write_results(path: str | Path, scores: Tensor | npt.NDArray[np.floating]) -
     path = Path(path)
     array = torch.as_tensor(scores).detach().to("cpu", torch.float32).numpy()
     assert array.ndim in (2, 3), f"scores of shape {array.shape}"
-    _check_suffix(path, SCORE_SUFFIXES, per_view=array.ndim == 3)
+    check_suffix(path, SCORE_SUFFIXES, per_view=array.ndim == 3)
     if not np.isfinite(array).all():  # which JSON has no words for
         raise PraxiscopeError(
             f"{path} is not written: some scores are no numbers, because the weights hold NaN or "
@@ -97,7 +98,7 @@ def dump_predictions(
         PraxiscopeError: the suffix is not .pkl, or the scores still have views.
     """
     path = Path(path)
-    _check_suffix(path, DUMP_SUFFIXES)
+    check_suffix(path, DUMP_SUFFIXES)
     if scores.ndim != 2:
         raise PraxiscopeError(
             f"{path} holds one score vector for each video: average the views with "
@@ -121,8 +122,12 @@ def dump_predictions(
     )
 
 
-def _check_suffix(path: Path, suffixes: Sequence[str], *, per_view: bool = False) -> None:
-    """Refuse a file name whose layout is unknown, or can't hold one score vector a view."""
+def check_suffix(path: Path, suffixes: Sequence[str], *, per_view: bool = False) -> None:
+    """Refuse a file name whose layout is unknown, or can't hold one score vector a view.
+
+    Raises:
+        PraxiscopeError: One of these.
+    """
     if path.suffix not in suffixes:
         raise PraxiscopeError(
             f"{path}: results are written as {', '.join(suffixes)}, not '{path.suffix}'."

@@ -7,7 +7,7 @@ Letters: D detections, G ground-truth boxes, K classes.
 """
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from heapq import heappush, heapreplace
 from math import isnan
@@ -18,7 +18,13 @@ import numpy as np
 import numpy.typing as npt
 
 from praxiscope.errors import DataError, PraxiscopeError, unknown_name
-from praxiscope.metrics.ava_csv import ActionBoxes, read_boxes, read_excluded, read_label_map
+from praxiscope.metrics.ava_csv import (
+    ActionBoxes,
+    read_boxes,
+    read_excluded,
+    read_label_map,
+    read_truth,
+)
 from praxiscope.metrics.average_precision import interpolated_average_precision
 
 Integers = npt.NDArray[np.int64]
@@ -37,13 +43,14 @@ class Protocol:
     undetected_are_left_out: bool  # the mean is over classes with detections; else they are 0
     single_precision: bool  # boxes and scores are rounded to float32
     flat_count: bool  # detections without an area are wrong, not ignored
+    digits: int  # decimals of boxes and scores in the csv file that a test writes, and counts
     num_per_frame: int | None = None  # the best detections of a frame that count
 
 
 PROTOCOLS: Mapping[str, Protocol] = {
-    "reference-1.x": Protocol(True, True, True, True, True),
-    "reference-0.x": Protocol(False, False, False, False, False),
-    "activitynet": Protocol(False, False, False, False, False, num_per_frame=50),
+    "reference-1.x": Protocol(True, True, True, True, True, digits=4),
+    "reference-0.x": Protocol(False, False, False, False, False, digits=3),
+    "activitynet": Protocol(False, False, False, False, False, digits=4, num_per_frame=50),
 }
 
 
@@ -66,7 +73,7 @@ def evaluate_files(
     check_protocol(protocol)
     names = label_map if isinstance(label_map, Mapping) else read_label_map(label_map)
     excluded = read_excluded(excluded_csv) if excluded_csv is not None else frozenset[str]()
-    truth = read_boxes(ground_truth_csv)
+    truth = read_truth(ground_truth_csv)
     check_truth(truth, names, str(ground_truth_csv))
     return evaluate(read_boxes(detections_csv), truth, names, excluded, protocol)
 
@@ -151,25 +158,6 @@ def evaluate(
         )
     known = [value for value in precisions.values() if not isnan(value)]
     return {"mAP@0.5IOU": float(np.mean(known)) if known else 0.0, "AP": precisions}
-
-
-def join_parts(parts: Sequence[ActionBoxes]) -> ActionBoxes:
-    """Return the detections of all processes of a test as one, no frame twice.
-
-    Samplers repeat some items so that every process has as many: a frame counts as the first part
-    that holds it has it.
-    """
-    seen: set[str] = set()
-    kept = []
-    for part in parts:
-        kept.append(_select(part, np.array([f not in seen for f in part.frames], dtype=np.bool_)))
-        seen.update(part.frames)
-    return ActionBoxes(
-        [frame for part in kept for frame in part.frames],
-        np.concatenate([part.boxes for part in kept]),
-        np.concatenate([part.classes for part in kept]),
-        np.concatenate([part.scores for part in kept]),
-    )
 
 
 def _right(

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from praxiscope.errors import DataError
 
-COLUMNS = ("video", "second", "x1", "y1", "x2", "y2", "class", "score or person")
+_COLUMNS = ("video", "second", "x1", "y1", "x2", "y2", "class", "score")
 _FIELD = re.compile(r"""\bname\s*:\s*(?:"([^"]*)"|'([^']*)')|\b(?:label_)?id\s*:\s*(\d+)|(\})""")
 
 
@@ -39,30 +39,47 @@ class ActionBoxes:
 
 
 def read_boxes(path: str | Path) -> ActionBoxes:
-    """Return the boxes of a csv file: video, second, x1, y1, x2, y2, class[, score].
+    """Return the detections of a csv file: video, second, x1, y1, x2, y2, class[, score].
 
     A row that ends after the second, or is blank from there, is a frame without people. Without
-    the eighth column scores are 1; in ground truth it is the person's number.
+    the eighth column scores are 1. The first row may be a header.
 
     Raises:
         DataError: The file can't be read, or a row is none of these: its line and column.
     """
-    path = Path(path)
+    return _read_boxes(Path(path), truth=False)
+
+
+def read_truth(path: str | Path) -> ActionBoxes:
+    """Return the labelled boxes of a csv file: video, second, x1, y1, x2, y2[, class[, person]].
+
+    As :func:`read_boxes`; persons without a class are passed over, and nobody's number is looked
+    at: all scores are 1.
+
+    Raises:
+        DataError: The file can't be read, or a row is none of these: its line and column.
+    """
+    return _read_boxes(Path(path), truth=True)
+
+
+def _read_boxes(path: Path, *, truth: bool) -> ActionBoxes:
     keys: dict[tuple[str, str], str] = {}  # one string a frame, however many boxes it has
     frames: list[str] = []
     boxes, classes, scores = array("d"), array("q"), array("d")
     for line, row in _rows(path):
         try:
-            key = keys.get((row[0], row[1])) or frame_key(row[0], row[1])
+            key = keys.get((row[0], row[1])) or frame_key(row[0].strip(), row[1])
             keys[row[0], row[1]] = key
             if not any(row[2:]):
                 continue
             x1, y1, x2, y2 = map(float, row[2:6])
-            label, score = int(row[6]), float(row[7]) if len(row) > 7 else 1.0
+            if truth and not any(row[6:7]):
+                continue
+            label, score = _whole(row[6]), float(row[7]) if len(row) > 7 and not truth else 1.0
             if not (isfinite(x1 + y1 + x2 + y2 + score) and 0 <= label < 1 << 31 and len(row) < 9):
                 raise ValueError
         except (ValueError, IndexError):
-            raise _mistake(path, line, row) from None
+            raise _mistake(path, line, row, truth=truth) from None
         frames.append(key)
         boxes.extend((x1, y1, x2, y2))
         classes.append(label)
@@ -86,7 +103,7 @@ def read_excluded(path: str | Path) -> frozenset[str]:
     for line, row in _rows(path):
         try:
             video, second = row
-            found.add(frame_key(video, second))
+            found.add(frame_key(video.strip(), second))
         except ValueError:
             raise DataError(
                 f"{path}, line {line}: expected video,second as in 'abc,0902', but found "
@@ -121,6 +138,8 @@ def read_label_map(path: str | Path) -> dict[int, str]:
         if number in names or name in names.values():
             raise DataError(f"{where}: class {number}, '{_shown(name)}', is there twice.")
         names[number], name, number = name, None, None
+    if name is not None or number is not None:
+        raise DataError(f"{path}: its last class is not closed; expected a '}}'.")
     if not names:
         raise DataError(f'{path} holds no class; expected items as item {{ name: "sit" id: 11 }}.')
     return names
@@ -144,12 +163,25 @@ def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
         with path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.reader(file)
             for row in reader:
-                if any(row):
+                if any(row) and not (reader.line_num == 1 and _is_header(row)):
                     yield reader.line_num, row
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror}.") from error
     except (UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"{path} is no csv file in UTF-8: {error}.") from error
+
+
+def _is_header(row: Sequence[str]) -> bool:
+    return row[0].strip().lower() in ("video", "video_id") and not _fits(1, ",".join(row[1:2]))
+
+
+def _whole(text: str) -> int:
+    if text.isdecimal():
+        return int(text)
+    number = float(text)  # some files have 12.0
+    if not number.is_integer():
+        raise ValueError
+    return int(number)
 
 
 def _read(path: Path) -> str:
@@ -161,16 +193,16 @@ def _read(path: Path) -> str:
         raise DataError(f"{path} is no text in UTF-8: {error}.") from error
 
 
-def _mistake(path: Path, line: int, row: Sequence[str]) -> DataError:
+def _mistake(path: Path, line: int, row: Sequence[str], *, truth: bool) -> DataError:
     """Say which column of a row is wrong, and what belongs there."""
-    expected = "expected video,second,x1,y1,x2,y2,class,score"
+    expected = f"expected video,second,x1,y1,x2,y2,class,{'person' if truth else 'score'}"
     if not 7 <= len(row) <= 8:
         return DataError(f"{path}, line {line}: {expected}, but there are {len(row)} columns.")
     for column, text in enumerate(row):
-        if not _fits(column, text):
+        if not (_fits(column, text) or (truth and column == 7)):
             what = ("a video's name", "seconds", *["a number"] * 4, "a class number", "a number")
             return DataError(
-                f"{path}, line {line}, column {column + 1} ({COLUMNS[column]}): expected "
+                f"{path}, line {line}, column {column + 1} ({_COLUMNS[column]}): expected "
                 f"{what[column]}, but found '{_shown(text)}'."
             )
     return DataError(f"{path}, line {line}: {expected}, but the numbers are too large.")
@@ -184,7 +216,7 @@ def _fits(column: int, text: str) -> bool:
             case 1:
                 return bool(frame_key("any", text))
             case 6:
-                return 0 <= int(text) < 1 << 31
+                return 0 <= _whole(text) < 1 << 31
             case _:
                 return isfinite(float(text))
     except ValueError:

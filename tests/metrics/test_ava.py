@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from praxiscope.errors import DataError, PraxiscopeError, RecipeError
-from praxiscope.metrics.ava import PROTOCOLS, evaluate, evaluate_files, join_parts
-from praxiscope.metrics.ava_csv import ActionBoxes, read_boxes, read_label_map
+from praxiscope.metrics.ava import PROTOCOLS, evaluate, evaluate_files
+from praxiscope.metrics.ava_csv import ActionBoxes
 from tests.metrics.ava_by_hand import mean_precision_by_hand
 
 DATA = Path(__file__).parent / "data" / "ava"
@@ -188,19 +188,3 @@ def test_scores_of_a_diverged_network_are_refused() -> None:
 def test_a_protocol_that_is_none_is_refused_with_a_guess() -> None:
     with pytest.raises(RecipeError, match=r"Did you mean 'reference-1\.x'"):
         evaluate_files(*FILES, protocol="reference-1")
-
-
-def test_parts_of_several_processes_join_without_the_frames_that_were_repeated() -> None:
-    names = read_label_map(FILES[2])
-    whole, truth = read_boxes(FILES[0]), read_boxes(FILES[1])
-    frames = sorted(set(whole.frames))
-    shares = [{*frames[0::2], frames[1]}, {*frames[1::2], frames[0]}]  # two padded frames
-    parts = []
-    for share in shares:
-        rows = [row for row, frame in enumerate(whole.frames) if frame in share]
-        kept = [whole.frames[row] for row in rows]
-        values = whole.boxes[rows], whole.classes[rows], whole.scores[rows]
-        parts.append(ActionBoxes(kept, *values))
-    joined = join_parts(parts)
-    assert len(joined) == len(whole) < sum(map(len, parts))
-    assert_equal(evaluate(joined, truth, names), FIGURES["v1_no_exclusions"])

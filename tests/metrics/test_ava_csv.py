@@ -3,7 +3,13 @@ from pathlib import Path
 import pytest
 
 from praxiscope.errors import DataError
-from praxiscope.metrics.ava_csv import frame_key, read_boxes, read_excluded, read_label_map
+from praxiscope.metrics.ava_csv import (
+    frame_key,
+    read_boxes,
+    read_excluded,
+    read_label_map,
+    read_truth,
+)
 
 ROW = "clip,0902,0.1,0.2,0.3,0.4,12,0.5"
 
@@ -27,6 +33,27 @@ def test_frames_without_people_and_empty_files_have_no_boxes(tmp_path: Path) -> 
     assert read_boxes(written(tmp_path, "")).boxes.shape == (0, 4)
 
 
+def test_ground_truth_may_have_persons_without_a_class_and_persons_of_any_name(
+    tmp_path: Path,
+) -> None:
+    text = f"{ROW[:-4]},anna\nclip,0902,0,0,1,1,,7\nclip,0902,0,0,1,1\nclip,0903,0,0,1,1,3.0,\n"
+    found = read_truth(written(tmp_path, text))
+    assert (found.frames, found.classes.tolist()) == (["clip,0902", "clip,0903"], [12, 3])
+    assert found.scores.tolist() == [1, 1]
+    with pytest.raises(DataError, match=r"line 1, column 8 \(score\): expected a number"):
+        read_boxes(written(tmp_path, text))
+    with pytest.raises(DataError, match=r"line 1, column 7 \(class\).*found 'x'"):
+        read_truth(written(tmp_path, "clip,0902,0,0,1,1,x,anna\n"))
+
+
+def test_a_header_and_blanks_around_a_name_are_passed_over(tmp_path: Path) -> None:
+    header = "video_id,middle_frame_timestamp,x1,y1,x2,y2,action_id,score\n"
+    assert read_boxes(written(tmp_path, f"{header} {ROW}\n")).frames == ["clip,0902"]
+    assert len(read_boxes(written(tmp_path, f"video,{ROW.partition(',')[2]}\n"))) == 1
+    with pytest.raises(DataError, match="line 2, column 2"):
+        read_boxes(written(tmp_path, f"{ROW}\n{header}"))
+
+
 def test_seconds_are_compared_as_numbers() -> None:
     assert frame_key("a", "0902") == frame_key("a", "902") == frame_key("a", 902) == "a,0902"
     assert frame_key("a", "902.5") == "a,902.5"
@@ -42,7 +69,7 @@ def test_seconds_are_compared_as_numbers() -> None:
         ("clip,0902,0.1,nan,0.3,0.4,12,0.5", r"column 4 \(y1\): expected a number.*'nan'"),
         ("clip,0902,0.1,0.2,0.3,0.4,1.5,0.5", r"column 7 \(class\): expected a class number"),
         ("clip,0902,0.1,0.2,0.3,0.4,-1,0.5", r"column 7 \(class\)"),
-        ("clip,0902,0.1,0.2,0.3,0.4,12,", r"column 8 \(score or person\).*found ''"),
+        ("clip,0902,0.1,0.2,0.3,0.4,12,", r"column 8 \(score\).*found ''"),
         ("clip,0902,0.1,0.2,0.3,0.4", "there are 6 columns"),
         ("clip,0902,0.1,0.2,0.3,0.4,12,0.5,7", "there are 9 columns"),
         ("clip", "there are 1 columns"),
@@ -95,6 +122,7 @@ def test_label_maps_of_both_forms_and_with_gaps_are_read(tmp_path: Path, text: s
         ("", "holds no class"),
         ("item {\n id: 1\n}", "line 3: a class needs a name and an id"),
         ('item { name: "a" }', "line 1: a class needs a name and an id"),
+        ('item { name: "a" id: 1 }\nitem { name: "b" id: 2', "its last class is not closed"),
         ('item { name: "a" id: 1 }\nitem { name: "b" id: 1 }', "line 2: class 1, 'b', is there tw"),
         ('item { name: "a" id: 1 }\nitem { name: "a" id: 2 }', "line 2: class 2, 'a', is there tw"),
     ],
