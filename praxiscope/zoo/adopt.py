@@ -15,7 +15,7 @@ from praxiscope.models.conv3d import FactorisedConv3d, PoolFrames
 from praxiscope.models.conventions import FLOW, OPENMMLAB, RGB, Conventions, PooledNonLocal
 from praxiscope.models.heads import PooledHead
 from praxiscope.models.nonlocal3d import NonLocalBlock
-from praxiscope.models.recognizer import Recognizer
+from praxiscope.models.recognizer import ClipModel, Recognizer
 from praxiscope.models.resnet3d import Bottleneck3d
 from praxiscope.models.slowfast import LateralConv, SlowFastBackbone
 
@@ -44,7 +44,7 @@ class Adoption:
             parent, _, last = name.rpartition(".")
             parent_module = model.get_submodule(parent)
             setattr(parent_module, last, module and module.train(parent_module.training))
-        if self.conventions is not None and isinstance(model, Recognizer):
+        if self.conventions is not None and isinstance(model, ClipModel):
             follow(model, self.conventions)
 
 
@@ -56,7 +56,7 @@ def adoption(
     ``conventions`` are those of the weights; None: nothing says so, and they stay as they are, but
     for lateral norms, which show.
     """
-    if not isinstance(model, Recognizer):
+    if not isinstance(model, ClipModel):
         return Adoption()
     modules: dict[str, nn.Module | None] = {}
     for name, lateral in model.named_modules():
@@ -89,14 +89,14 @@ def adoption(
     return Adoption(conventions, modules, tuple(notes))
 
 
-def follow(model: Recognizer, conventions: Conventions) -> None:
+def follow(model: ClipModel, conventions: Conventions) -> None:
     """Make a model feed and read itself by ``conventions``; its modules stay as they are."""
     model.conventions = conventions
     wanted = conventions.normalization or (FLOW if model.mean.numel() == 2 else RGB)
     if len(wanted.mean) == model.mean.numel():
         model.mean.copy_(torch.tensor(wanted.mean).view_as(model.mean))
         model.std.copy_(torch.tensor(wanted.std).view_as(model.std))
-    if isinstance(model.cls_head, PooledHead):
+    if isinstance(model, Recognizer) and isinstance(model.cls_head, PooledHead):
         model.cls_head.window = conventions.window
     if isinstance(model.backbone, SlowFastBackbone):
         model.backbone.slow_frames = conventions.slow_frames
@@ -182,13 +182,13 @@ def _with_frames(conv: FactorisedConv3d, frames: int) -> FactorisedConv3d:
     return new.to(like.dtype)
 
 
-def _in_words(conventions: Conventions, model: Recognizer) -> str:
+def _in_words(conventions: Conventions, model: ClipModel) -> str:
     words = []
     if conventions.normalization:
         words.append("its normalisation" + (" of BGR" if conventions.reverse_channels else ""))
     if isinstance(model.backbone, SlowFastBackbone):
         words.append(f"slow frames {conventions.slow_frames}")
-    if conventions.window:
+    if conventions.window and isinstance(model, Recognizer):
         what = "probabilities" if conventions.softmax_positions else "logits"
         words.append(f"{what} of every {conventions.window} x {conventions.window} cells averaged")
     return ": " + ", ".join(words) if words else ""

@@ -20,7 +20,7 @@ from praxiscope.zoo.layouts import RenamedState, foreign_tensors, renamed_state
 from praxiscope.zoo.recorded import meta_entries
 from praxiscope.zoo.report import LoadReport
 from praxiscope.zoo.safe_files import tensors_apart, write_safetensors
-from praxiscope.zoo.structure import entry_of
+from praxiscope.zoo.structure import entry_of, is_detector
 
 Target = Literal["openmmlab", "pyslowfast", "pytorchvideo"]
 
@@ -68,6 +68,7 @@ def convert(source: str | Path, target: str | Path, to: Target | None = None) ->
         names_in_order = dict.fromkeys((*state.order, *tensors))
         tensors = {name: tensors[name] for name in names_in_order if name in tensors}
     if names != "openmmlab":
+        _check_recogniser(tensors, source)
         _check_lateral_norms(tensors, source)
         tensors = foreign_tensors(
             tensors, "PySlowFast" if names == "pyslowfast" else "PyTorchVideo"
@@ -107,6 +108,14 @@ def _write_torch(
     place = "state_dict" if names == "openmmlab" else "model_state"
     content = {"meta": more, place: tensors_apart(tensors)}
     write_atomically(path, lambda file: torch.save(content, file))
+
+
+def _check_recogniser(tensors: Mapping[str, Tensor], source: Path) -> None:
+    if is_detector(tensors):
+        raise CheckpointError(
+            f"{source} is a detector, whose head PySlowFast and PyTorchVideo do not have: they "
+            "pool other parts of a box. Expected a recogniser: write .pth or .safetensors."
+        )
 
 
 def _check_lateral_norms(tensors: Mapping[str, Tensor], source: Path) -> None:

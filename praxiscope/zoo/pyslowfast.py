@@ -64,6 +64,7 @@ CAFFE2_LEAVES: Mapping[str, str] = {
 }
 
 
+AVA_CLASSES = 80  # outputs of PySlowFast's published detectors, which have none for the background
 LONGEST = 1 << 20  # characters of a configuration that are looked at
 
 
@@ -90,8 +91,11 @@ def conventions_of(text: str, source: str) -> Conventions:
     """Return the conventions that a configuration asks for; those of most where it says nothing.
 
     Raises:
-        CheckpointError: The network strides its 1x1 convolutions, which ours does not.
+        CheckpointError: The network strides its 1x1 convolutions, which ours does not, or it is a
+            detector.
     """
+    if settings(text, "DETECTION").get("ENABLE") in (["true"], ["True"]):
+        raise detector_refused(source)
     data, non_local = settings(text, "DATA"), settings(text, "NONLOCAL")
     conventions = PYSLOWFAST
     if non_local.get("INSTANTIATION") == ["softmax"]:
@@ -112,6 +116,18 @@ def conventions_of(text: str, source: str) -> Conventions:
     if len(crop) == 1 and re.fullmatch(r"\d{2,4}", crop[0]) and int(crop[0]) >= 32:
         conventions = replace(conventions, window=int(crop[0]) // 32)
     return conventions
+
+
+def detector_refused(source: str) -> CheckpointError:
+    """Return why detectors are not read: their weights fit ours and would mean something else.
+
+    Facts: SPATIAL_DILATIONS of the configurations for AVA, and the head that pools regions.
+    """
+    return CheckpointError(
+        f"{source} is a detector of PySlowFast, which dilates its last stage and pools 7 x 7 parts "
+        "of a box, as no detector here does. Expected the weights of a detector of OpenMMLab or "
+        "Praxiscope; to train one, start from a recogniser's."
+    )
 
 
 def _grey_levels(values: list[str]) -> tuple[float, ...]:

@@ -1,32 +1,54 @@
 """The network that weights belong to, told from their names and shapes."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 from torch import Tensor
 
 from praxiscope.errors import PraxiscopeError
+from praxiscope.models.detector import ActorDetector
 from praxiscope.models.nonlocal3d import NonLocal, Pairwise
-from praxiscope.models.resnet3d import BLOCKS
+from praxiscope.models.resnet3d import BLOCKS, EXPANSION
 from praxiscope.models.slowfast import SlowFast
 from praxiscope.models.slowonly import SlowOnly
 
 _NON_LOCAL = re.compile(r"backbone\.layer([1-4])\.(\d{1,3})\.non_local_block\.")
 
 
-def entry_of(tensors: Mapping[str, Tensor]) -> SlowOnly | SlowFast | None:
+def entry_of(tensors: Mapping[str, Tensor]) -> SlowOnly | SlowFast | ActorDetector | None:
     """Return the recipe entry of a network with these weights, under our names; None: none of ours.
 
-    What does not show, such as strides in time, has its default.
+    What does not show, such as strides in time and temporal pooling, has its default.
     """
     if not all(tensor.numel() for tensor in tensors.values()):
         return None  # a tensor of nothing may be of any width
     try:
-        if any(name.startswith("backbone.fast_path.") for name in tensors):
-            return _slowfast(tensors)
-        return _slowonly(tensors)
+        fast = any(name.startswith("backbone.fast_path.") for name in tensors)
+        network = _slowfast(tensors) if fast else _slowonly(tensors)
+        return _detector(tensors, network) if is_detector(tensors) else network
     except (KeyError, IndexError, PraxiscopeError):
         return None
+
+
+def is_detector(names: Iterable[str]) -> bool:
+    """Return whether a network under our names has a head for boxes."""
+    return any(name.startswith("roi_head.") for name in names)
+
+
+def _detector(tensors: Mapping[str, Tensor], network: SlowOnly | SlowFast) -> ActorDetector:
+    head = "roi_head.bbox_head.fc_cls"
+    hidden = f"{head}.2.weight" in tensors
+    classifier = tensors[f"{head}.2.weight" if hidden else f"{head}.weight"]
+    widths = [network.width]
+    if isinstance(network, SlowFast):
+        widths.append(network.width // network.channel_ratio)
+    return ActorDetector(
+        network=replace(network, num_classes=classifier.shape[0]),
+        context=classifier.shape[1] == 2 * sum(8 * EXPANSION * width for width in widths),
+        hidden_layer=hidden,
+        acrn=any(name.startswith("roi_head.shared_head.") for name in tensors),
+    )
 
 
 def _slowonly(tensors: Mapping[str, Tensor]) -> SlowOnly:

@@ -9,10 +9,18 @@ from torch import Tensor, nn
 
 from praxiscope.data.sampling import Clip
 from praxiscope.errors import CheckpointError
-from praxiscope.models.recognizer import Recognizer
+from praxiscope.models.recognizer import ClipModel
 from praxiscope.zoo.adopt import adoption
 from praxiscope.zoo.checkpoint_file import checkpoint_format, read_checkpoint_file
 from praxiscope.zoo.files import write_atomically
+from praxiscope.zoo.heads import (
+    check_classes,
+    check_detection_head,
+    other_classifier,
+    part,
+    unit,
+    without_other_task,
+)
 from praxiscope.zoo.layouts import renamed_state
 from praxiscope.zoo.recorded import RecordedClip, meta_entries
 from praxiscope.zoo.report import LoadReport
@@ -40,10 +48,11 @@ def load_checkpoint(
     BatchNorm's step counter may lack it.
 
     Args:
-        model: A recogniser; its state is changed only if the whole file fits.
+        model: A recogniser or a detector; its state is changed only if the whole file fits.
         path: A checkpoint.
-        num_classes: Must be the model's own number. A classifier of another size is then left out
-            and the model's fresh one is kept, to be trained.
+        num_classes: Must be the model's own number (of a detector with the background). A
+            classifier of another size, or the head of another task, is then left out and the
+            model's fresh one is kept, to be trained.
         clip: What the model is going to see. If the file says that its weights were trained on
             other clips, the report warns.
 
@@ -57,27 +66,33 @@ def load_checkpoint(
     change = adoption(model, state.tensors, state.conventions)
     wanted = change.state_dict(model)
     given = dict(state.tensors)
-    _check_classes(wanted, num_classes)
-    left_out = {name: given.pop(name) for name in _other_classifier(wanted, given)}
+    check_classes(wanted, num_classes)
+    notes = [*found.notes, *change.notes]
+    if other_task := without_other_task(
+        wanted, given, num_classes=num_classes, conventions=state.conventions, path=path
+    ):
+        notes.append(other_task)
+    left_out = {name: given.pop(name) for name in other_classifier(wanted, given)}
 
     matched = {name: given[name] for name in wanted if name in given}
     missing = tuple(name for name in wanted if name not in given and not _is_counter(name))
-    unexpected = tuple(name for name in given if name not in wanted) + state.not_tensors
+    extra = tuple(name for name in given if name not in wanted)
+    unexpected = extra + state.not_tensors
     _check_shapes(wanted, matched, path)
+    check_detection_head(matched, [n for n in missing if n not in left_out], extra, path)
     _check_fit(wanted, matched, missing, unexpected, path)
-    notes = [*found.notes, *change.notes]
     if left_out:
         name, tensor = next(iter(left_out.items()))
         theirs, ours = len(tensor), len(wanted[name])
         if num_classes is None:
             raise CheckpointError(
-                f"{path} has {theirs} classes ('{name}'), the model has {ours}. "
+                f"{path} has {theirs} {unit(name)} in '{name}', the model has {ours}. "
                 f"Expected the same number: build the model with num_classes={theirs}, or pass "
                 f"num_classes={ours} to load all but the classifier and train a new one."
             )
         notes.append(
-            f"the file's classifier of {theirs} classes was left out; the model's own, of {ours}, "
-            "is fresh and has to be trained"
+            f"the file's classifier of {theirs} {unit(name)} was left out; the model's own, of "
+            f"{ours}, is fresh and has to be trained"
         )
     change.apply(model)
     model.load_state_dict(matched, strict=False)
@@ -136,7 +151,7 @@ def recorded_by(
         recorded = RecordedClip(clip.frames, clip.stride, _slow_stride(model))
     return meta_entries(
         class_names=class_names,
-        conventions=model.conventions if isinstance(model, Recognizer) else None,
+        conventions=model.conventions if isinstance(model, ClipModel) else None,
         clip=recorded,
     )
 
@@ -201,28 +216,6 @@ def _is_counter(name: str) -> bool:
     return name.endswith("num_batches_tracked")
 
 
-def _is_classifier(name: str) -> bool:
-    return ".fc_cls." in f".{name}"
-
-
-def _check_classes(wanted: dict[str, Tensor], num_classes: int | None) -> None:
-    sizes = {tensor.shape[0] for name, tensor in wanted.items() if _is_classifier(name)}
-    if num_classes is not None and sizes and sizes != {num_classes}:
-        raise CheckpointError(
-            f"num_classes={num_classes} was asked for, but the model has {min(sizes)} classes. "
-            "Expected the model's own number: build the model with the number you want."
-        )
-
-
-def _other_classifier(wanted: dict[str, Tensor], given: dict[str, Tensor]) -> list[str]:
-    """Return the classifier's names if the file has another number of classes, else nothing."""
-    names = [name for name in wanted if _is_classifier(name) and name in given]
-    pairs = [(given[name].shape, wanted[name].shape) for name in names]
-    if any(len(found) != len(size) or found[1:] != size[1:] for found, size in pairs):
-        return []  # not a matter of classes; the check of shapes says what it is
-    return names if any(found != size for found, size in pairs) else []
-
-
 def _check_shapes(wanted: dict[str, Tensor], matched: dict[str, Tensor], path: Path) -> None:
     differs = [
         f"'{name}' is {_kind(tensor)}, the model's is {_kind(wanted[name])}"
@@ -248,9 +241,9 @@ def _check_fit(
     A deeper backbone has every name of a shallower one, so counting matches alone would accept it.
     A whole part that only one side has, such as a head, is no sign of another model.
     """
-    parts = {_part(name) for name in matched}
+    parts = {part(name) for name in matched}
     matches = sum(not _is_counter(name) for name in matched)
-    strays = [n for n in (*missing, *unexpected) if _part(n) in parts and not _is_counter(n)]
+    strays = [n for n in (*missing, *unexpected) if part(n) in parts and not _is_counter(n)]
     too_few = 2 * matches < sum(not _is_counter(name) for name in wanted)
     if matches == 0 or too_few or len(strays) > max(STRAYS_ALLOWED, matches // 10):
         raise CheckpointError(
@@ -258,10 +251,6 @@ def _check_fit(
             f"missing (such as {_some(missing)}) and {len(unexpected)} have no place (such as "
             f"{_some(unexpected)}). Expected the weights of this model: check the model's name."
         )
-
-
-def _part(name: str) -> str:
-    return name.partition(".")[0]
 
 
 def _numbers(tensor: Tensor) -> str:

@@ -8,6 +8,7 @@ from safetensors import SafetensorError, safe_open
 import praxiscope
 from praxiscope.errors import PraxiscopeError
 from praxiscope.models.conventions import PYSLOWFAST
+from praxiscope.models.detector import Detector
 from praxiscope.models.slowonly import SlowOnly
 from praxiscope.zoo import safe_files
 from praxiscope.zoo.create import load_model
@@ -78,3 +79,72 @@ def test_weights_that_share_memory_are_saved_apart(tmp_path: Path) -> None:
         assert {name: file.get_tensor(name).tolist() for name in tensors} == {
             name: tensor.tolist() for name, tensor in tensors.items()
         }
+
+
+DETECTION = """
+from pathlib import Path
+
+from praxiscope.data.ava_lists import AvaList
+from praxiscope.data.sampling import Clip
+from praxiscope.models.detector import ActorDetector
+from praxiscope.models.slowonly import SlowOnly
+from praxiscope.recipe import Cosine, DetectionRecipe, Sgd
+
+
+def recipe() -> DetectionRecipe:
+    videos = AvaList(root=Path("videos"), annotations=Path("a.csv"), num_classes=6)
+    return DetectionRecipe(
+        model=ActorDetector(network=SlowOnly(depth=14, width=8, num_classes=6)),
+        clip=Clip(frames=4, stride=16),
+        train=videos,
+        val=videos,
+        optim=Sgd(lr=0.1, batch=8),
+        schedule=Cosine(epochs=2),
+    )
+"""
+
+
+@pytest.fixture
+def detection(tmp_path: Path) -> str:
+    """Return the file of a recipe of detection."""
+    path = tmp_path / "small_detector.py"
+    path.write_text(DETECTION)
+    return str(path)
+
+
+def test_a_detector_is_created_by_its_recipe(detection: str) -> None:
+    detector = praxiscope.create_model(detection)
+    assert isinstance(detector, Detector)
+    assert not detector.training
+    boxes = [torch.tensor([[0.0, 0, 30, 60], [10, 5, 60, 50]]), torch.zeros(0, 4)]
+    clips = torch.randint(256, (2, 3, 4, 64, 64), dtype=torch.uint8)
+    logits = detector(clips, boxes)
+    assert logits.shape == (2, 6)
+    mean, std = torch.tensor([123.675, 116.28, 103.53]), torch.tensor([58.395, 57.12, 57.375])
+    normalized = (clips - mean.view(3, 1, 1, 1)) / std.view(3, 1, 1, 1)
+    torch.testing.assert_close(detector(normalized, boxes), logits)
+    assert praxiscope.create_model(detection, num_classes=3)(clips, boxes).shape == (2, 3)
+
+
+def test_a_detector_is_created_with_its_weights_or_with_other_outputs(
+    tmp_path: Path, detection: str
+) -> None:
+    expected = praxiscope.create_model(detection)
+    save_weights(expected, tmp_path / "x.pth")
+    found = praxiscope.create_model(detection, tmp_path / "x.pth").state_dict()
+    assert all(torch.equal(found[name], t) for name, t in expected.state_dict().items())
+    other = praxiscope.create_model(detection, tmp_path / "x.pth", num_classes=4).state_dict()
+    for name, tensor in expected.state_dict().items():
+        if name.startswith("roi_head."):
+            assert len(other[name]) == 4
+        else:
+            assert torch.equal(other[name], tensor)
+
+
+def test_a_published_detector_is_created_by_its_name() -> None:
+    detector = praxiscope.create_model(
+        "slowfast-acrn_kinetics400-pretrained-r50_8xb8-8x8x1-cosine-10e_ava22-rgb"
+    )
+    clips, boxes = torch.rand(1, 3, 8, 64, 64), [torch.tensor([[3.0, 4.0, 40.0, 60.0]] * 2)]
+    with torch.inference_mode():
+        assert detector(clips, boxes).shape == (2, 81)

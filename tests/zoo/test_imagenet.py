@@ -26,7 +26,7 @@ def model(depth: int = 14, width: int = 8) -> Recognizer:
 
 
 def start(network: Recognizer, name: str | Path, depth: int = 14) -> InflationReport | LoadReport:
-    return load_start(network, str(name), depth=depth, num_classes=5)
+    return load_start(network, SlowOnly(depth=depth, width=8, num_classes=5), str(name))
 
 
 def is_inflated(network: Recognizer, weights: dict[str, Tensor]) -> bool:
@@ -105,7 +105,7 @@ def test_the_addresses_are_torchvision_s_and_carry_digests() -> None:
         ("torchvision://resnet5", 50, "Did you mean 'torchvision://resnet50'"),
         ("torchvision://resnet18", 50, "Expected 'imagenet', one of torchvision://resnet50, "),
         ("imagnet", 50, "no start weights 'imagnet'. Did you mean 'imagenet'?"),
-        ("published", 50, "Expected a file, the name of a published checkpoint, or 'imagenet'."),
+        ("published", 50, "Expected a file, the name of a published checkpoint or its address, or"),
     ],
 )
 def test_a_wrong_name_is_refused_before_anything_is_downloaded(
