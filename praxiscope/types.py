@@ -166,3 +166,15 @@ class ActorBatch:
 
     def __len__(self) -> int:
         return len(self.videos)
+
+
+@dataclass(frozen=True)
+class ScoredFrame:
+    """What a detector says of a key frame, and what is true. Boxes are shares of the frame."""
+
+    video: str
+    timestamp: float  # seconds
+    boxes: npt.NDArray[np.float32]  # (m, 4) xyxy
+    scores: npt.NDArray[np.float32]  # (m, A) probabilities; that of the background means nothing
+    truth: npt.NDArray[np.float32]  # (g, 4) xyxy
+    labels: npt.NDArray[np.float32]  # (g, A) zeros and ones

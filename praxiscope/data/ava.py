@@ -1,6 +1,7 @@
 """Key frames of AVA and datasets in its format: from a list to samples.
 
-Letters: C channels, T frames, H x W pixels, m boxes proposed in a key frame, g true ones, A outputs.
+Letters: C channels, T frames, H x W pixels, m boxes proposed in a key frame, g true ones,
+A outputs.
 """
 
 from contextlib import closing
@@ -10,12 +11,19 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from praxiscope.data.ava_lists import AvaList, KeyFrame, open_source, read_key_frames
-from praxiscope.data.boxes import BoxPlan, Boxes, BoxTransform, in_pixels
+from praxiscope.data.ava_files import read_label_map
+from praxiscope.data.ava_lists import (
+    AvaList,
+    KeyFrame,
+    open_source,
+    read_key_frames,
+    source_path,
+)
+from praxiscope.data.boxes import Boxes, BoxPlan, BoxTransform, in_pixels
 from praxiscope.data.keyframes import key_frame_clip, key_frame_index
 from praxiscope.data.sampling import Clip
 from praxiscope.errors import DataError, VideoError
-from praxiscope.types import ActorSample, Broken, Frames, FrameSource, Indices, ItemKey
+from praxiscope.types import ActorSample, Broken, Frames, Indices, ItemKey
 
 
 class AvaDataset(Dataset[ActorSample | Broken]):
@@ -47,6 +55,26 @@ class AvaDataset(Dataset[ActorSample | Broken]):
         self.training, self.seed = training, seed
         self.threads, self.one_frame = threads, one_frame
         self.key_frames = read_key_frames(ava)
+
+    @property
+    def name(self) -> str:
+        """What errors call the list."""
+        return str(self.ava.annotations)
+
+    def check_files(self) -> None:
+        """Raise :class:`DataError` naming the first videos that do not exist, and their number."""
+        sources = {moment.source.path: moment.source for moment in self.key_frames}
+        missing = [
+            str(path)
+            for path in (source_path(self.ava, source) for source in sources.values())
+            if not (path.is_dir() if self.ava.kind == "frames" else path.is_file())
+        ]
+        if missing:
+            raise DataError(
+                f"{self.name}: {len(missing)} of {len(sources)} videos do not exist: first "
+                f"{', '.join(missing[:3])}. Correct the list or its root, or leave them out with "
+                "--skip-broken."
+            )
 
     def __len__(self) -> int:
         return len(self.key_frames)
@@ -110,3 +138,14 @@ class AvaDataset(Dataset[ActorSample | Broken]):
     def _where(self, moment: KeyFrame, problem: str) -> str:
         """Return a message that names the list and the moment."""
         return f"{self.ava.annotations}, {moment.video} at {moment.timestamp:g} s: {problem}"
+
+
+def output_names(ava: AvaList) -> tuple[str, ...] | None:
+    """Return the names of a detector's outputs, the background first; None without a label map.
+
+    A class that the label map leaves out, as AVA's does with 20 of 80, is named by its number.
+    """
+    if ava.label_map is None:
+        return None
+    names = read_label_map(ava.label_map)
+    return ("background", *(names.get(label, f"class {label}") for label in ava.labels))

@@ -6,17 +6,19 @@ processes that outlive an epoch, and an item is the same whichever worker makes 
 
 import multiprocessing
 import signal
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import cv2
 import numpy as np
 import torch
-from torch.utils.data import BatchSampler, DataLoader, Dataset, Sampler
+from torch.utils.data import BatchSampler, DataLoader, Sampler
 
 from praxiscope.data.balance import ClassBalance, turns_of
 from praxiscope.errors import VideoError
-from praxiscope.types import Batch, Broken, Indices, ItemKey, Sample
+from praxiscope.types import ActorBatch, ActorSample, Batch, Broken, Indices, ItemKey, Sample
+
+Collate = Callable[[Sequence[Any]], Any]  # samples -> a batch, with its broken ones in ``broken``
 
 
 def collate(samples: Sequence[Sample | Broken]) -> Batch:
@@ -33,6 +35,24 @@ def collate(samples: Sequence[Sample | Broken]) -> Batch:
         videos=tuple(sample.video for sample in good),
         indices=tuple(sample.index for sample in good),
         sources=tuple(sample.source for sample in good),
+        broken=tuple(sample for sample in samples if isinstance(sample, Broken)),
+    )
+
+
+def collate_actors(samples: Sequence[ActorSample | Broken]) -> ActorBatch:
+    """Stack key frames of one size, (N, C, T, H, W). Broken ones are listed apart."""
+    good = [sample for sample in samples if isinstance(sample, ActorSample)]
+    return ActorBatch(
+        clips=torch.stack([sample.clip for sample in good])
+        if good
+        else torch.empty((0,) * 5, dtype=torch.uint8),
+        proposals=tuple(sample.proposals for sample in good),
+        shares=tuple(sample.shares for sample in good),
+        truth=tuple(sample.truth for sample in good),
+        labels=tuple(sample.labels for sample in good),
+        videos=tuple(sample.video for sample in good),
+        timestamps=tuple(sample.timestamp for sample in good),
+        indices=tuple(sample.index for sample in good),
         broken=tuple(sample for sample in samples if isinstance(sample, Broken)),
     )
 
@@ -127,14 +147,13 @@ class VideoLoader(DataLoader[Any]):
         processes = getattr(batches.sampler, "world_size", 1)
         return batches.sampler, batches.batch_size * processes
 
-    def __iter__(self) -> Iterator[Batch]:  # type: ignore[override]
+    def __iter__(self) -> Iterator[Any]:  # type: ignore[override]
         sampler, step = self._order
         if isinstance(sampler, EpochSampler):
             self.batches_done = sampler.start // step
-        batches: Iterator[Batch] = super().__iter__()
-        return self._count(batches)
+        return self._count(super().__iter__())
 
-    def _count(self, batches: Iterator[Batch]) -> Iterator[Batch]:
+    def _count(self, batches: Iterator[Any]) -> Iterator[Any]:
         for batch in batches:
             if batch.broken and not self.skip_broken:
                 raise VideoError(batch.broken[0].reason)
@@ -156,7 +175,7 @@ class VideoLoader(DataLoader[Any]):
 
 
 def make_loader(
-    dataset: Dataset[Sample | Broken],
+    dataset: Any,
     batch_size: int,
     sampler: Iterable[ItemKey],
     *,
@@ -164,25 +183,34 @@ def make_loader(
     skip_broken: bool = False,
     drop_last: bool = False,
     prefetch: int = 2,
+    collate: Collate = collate,
 ) -> VideoLoader:
-    """Return a loader of :class:`Batch`. Its workers live as long as the loader does.
+    """Return a loader of what ``collate`` makes of the samples of ``dataset``.
+
+    Its workers live as long as the loader does.
 
     ``skip_broken`` leaves broken videos out and lists them in ``Batch.broken``; otherwise the first
     one ends the iteration with a :class:`VideoError`. Each worker holds ``prefetch`` batches ready.
     """
     batches: Any = BatchSampler(sampler, batch_size, drop_last)  # type: ignore[arg-type]
     return make_batch_loader(
-        dataset, batches, workers=workers, skip_broken=skip_broken, prefetch=prefetch
+        dataset,
+        batches,
+        workers=workers,
+        skip_broken=skip_broken,
+        prefetch=prefetch,
+        collate=collate,
     )
 
 
 def make_batch_loader(
-    dataset: Dataset[Sample | Broken],
+    dataset: Any,
     batches: Iterable[list[ItemKey]],
     *,
     workers: int = 0,
     skip_broken: bool = False,
     prefetch: int = 2,
+    collate: Collate = collate,
 ) -> VideoLoader:
     """Return :func:`make_loader` for batches that are not simply so many items after each other.
 

@@ -72,6 +72,11 @@ class RecognitionDataset(Dataset[Sample | Broken]):
         self.clip, self.transform, self.seed = clip, transform, seed
         self.threads, self.one_frame, self.open_source = threads, one_frame, open_source
 
+    @property
+    def name(self) -> str:
+        """What errors call the list."""
+        return str(self.videos.annotations or self.videos.root)
+
     def __len__(self) -> int:
         return len(self.records)
 

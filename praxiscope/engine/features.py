@@ -24,7 +24,7 @@ from praxiscope.data.recognition import (
 )
 from praxiscope.data.sampling import Clip, clips_along
 from praxiscope.data.transforms import Views
-from praxiscope.engine.loading import RecipeData
+from praxiscope.engine.recognition_data import RecognitionData
 from praxiscope.errors import DataError
 from praxiscope.models.features import PooledFeatures
 from praxiscope.models.recognizer import Recognizer, score_views, views_that_fit
@@ -68,7 +68,7 @@ def of_videos(
     """Yield what each video gives, seen as in a test."""
     if not records:
         return
-    data = RecipeData(extractor.recipe, seed=0)
+    data = RecognitionData(extractor.recipe, seed=0)
     open_source = _opener(extractor.recipe, videos)
     dataset = RecognitionDataset(videos, clip, views, records=records, open_source=open_source)
     workers = min(data.workers, len(records))

@@ -5,17 +5,17 @@ from collections.abc import Iterator
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from praxiscope.models.recognizer import Recognizer
+from praxiscope.models.recognizer import ClipModel
 from praxiscope.models.slowfast import SlowFastBackbone
 
 
-def freeze(model: Recognizer, stages: int) -> None:
+def freeze(model: ClipModel, stages: int) -> None:
     """Let the first ``stages`` stages (0: the stem alone, -1: nothing) learn no longer."""
     for part in frozen_parts(model, stages):
         part.requires_grad_(False)
 
 
-def hold_still(model: Recognizer, stages: int, *, norms: bool) -> None:
+def hold_still(model: ClipModel, stages: int, *, norms: bool) -> None:
     """Put the frozen stages into eval mode, and with ``norms`` every batch norm.
 
     A batch norm in training mode would go on moving its statistics, gradient or not.
@@ -27,7 +27,7 @@ def hold_still(model: Recognizer, stages: int, *, norms: bool) -> None:
             norm.eval()
 
 
-def frozen_parts(model: Recognizer, stages: int) -> Iterator[nn.Module]:
+def frozen_parts(model: ClipModel, stages: int) -> Iterator[nn.Module]:
     """Yield the stem and ``stages`` stages of each pathway, and the lateral convolutions into them.
 
     Together they are all that stands between a clip and what the last frozen stage gives, so that

@@ -12,9 +12,8 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from praxiscope.engine.frozen import batch_norms
-from praxiscope.engine.loading import RecipeData
+from praxiscope.engine.loading import RunData
 from praxiscope.engine.progress import RunProgress
-from praxiscope.models.recognizer import Recognizer
 from praxiscope.recipe import PreciseBn
 
 
@@ -26,7 +25,7 @@ class PreciseNorms(lightning.Callback):
     frozen ones, stay as they are.
     """
 
-    def __init__(self, settings: PreciseBn, data: RecipeData, progress: RunProgress) -> None:
+    def __init__(self, settings: PreciseBn, data: RunData, progress: RunProgress) -> None:
         self.settings, self.data, self.progress = settings, data, progress
 
     def on_train_batch_end(
@@ -36,19 +35,18 @@ class PreciseNorms(lightning.Callback):
         epochs = trainer.current_epoch + 1
         due = epochs % self.settings.every == 0 or epochs == trainer.max_epochs
         if due and batch_idx + 1 >= trainer.num_training_batches:
-            self._measure(trainer, pl_module.model)
+            self._measure(trainer, pl_module)
 
     @torch.no_grad()
-    def _measure(self, trainer: Any, model: Recognizer) -> None:
-        populations = [Population(norm) for norm in batch_norms(model) if norm.training]
+    def _measure(self, trainer: Any, module: Any) -> None:
+        populations = [Population(norm) for norm in batch_norms(module.model) if norm.training]
         if not populations:
             return
         loader = self.data.extra_batches(trainer.current_epoch, self.settings.batches)
         for batch in self.progress.track(loader, "precise norms", len(loader)):
             if len(batch):  # else all of its videos are broken
-                clips = batch.to(trainer.strategy.root_device).clips
                 with trainer.precision_plugin.forward_context():
-                    model(clips.flatten(0, 1))
+                    module.see(batch.to(trainer.strategy.root_device))
         for population in populations:
             population.finish(trainer.strategy)
 

@@ -4,22 +4,25 @@ import logging
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, Generic, TypeVar, overload
 
 import lightning
 import torch
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 
+from praxiscope.data.ava import output_names
 from praxiscope.data.lists import class_names
 from praxiscope.engine.checkpoints import LATEST, Checkpoints
-from praxiscope.engine.loading import RecipeData
+from praxiscope.engine.detection import DetectionModule
+from praxiscope.engine.detection_data import DetectionData
 from praxiscope.engine.means import LogMeans
 from praxiscope.engine.norms import PreciseNorms
 from praxiscope.engine.progress import RunProgress
 from praxiscope.engine.recognition import RecognitionModule
+from praxiscope.engine.recognition_data import RecognitionData
 from praxiscope.engine.trainer import (
     Devices,
     check_devices,
-    check_list,
     check_seed,
     quiet,
     trainer_from,
@@ -27,15 +30,17 @@ from praxiscope.engine.trainer import (
     writing_logs,
 )
 from praxiscope.errors import CheckpointError, DataError
-from praxiscope.metrics.classification import check_names
+from praxiscope.models.detector import Detector
 from praxiscope.models.recognizer import Recognizer
-from praxiscope.recipe import Recipe
+from praxiscope.recipe import AnyRecipe, DetectionRecipe, Recipe, RunSettings
 from praxiscope.types import Broken
 from praxiscope.zoo.files import check_folder
 from praxiscope.zoo.imagenet import load_start
 from praxiscope.zoo.weights import prepare_for
 
 log = logging.getLogger(__name__)
+
+Model = TypeVar("Model", Recognizer, Detector)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,10 +60,10 @@ class TrainOptions:
 
 
 @dataclass(frozen=True)
-class Trained:
+class Trained(Generic[Model]):
     """What a training run leaves."""
 
-    model: Recognizer
+    model: Model
     latest: Path  # the last checkpoint
     best: Path | None  # the best one, if the run was validated
     metrics: dict[str, float]  # of the last validation
@@ -67,9 +72,25 @@ class Trained:
     is_main_process: bool  # of several, only this one should write files
 
 
+@overload
 def run_training(
     recipe: Recipe, work_dir: Path, options: TrainOptions | None = None, *, name: str = "train"
-) -> Trained:
+) -> Trained[Recognizer]: ...
+
+
+@overload
+def run_training(
+    recipe: DetectionRecipe,
+    work_dir: Path,
+    options: TrainOptions | None = None,
+    *,
+    name: str = "train",
+) -> Trained[Detector]: ...
+
+
+def run_training(
+    recipe: AnyRecipe, work_dir: Path, options: TrainOptions | None = None, *, name: str = "train"
+) -> Trained[Any]:
     """Train a recipe and return what was made. Everything it writes is in ``work_dir``.
 
     Raises:
@@ -79,15 +100,11 @@ def run_training(
     options = options or TrainOptions()
     check_seed(options.seed)
     check_devices(options.devices)
-    data = RecipeData(
-        recipe, seed=options.seed, skip_broken=options.skip_broken, one_frame=options.one_frame
-    )
-    check_names(recipe.metrics)
-    for dataset in (data.train_set, *data.auxiliary_sets):
-        check_list(dataset, recipe.model, skip_broken=options.skip_broken)
+    data = _data(recipe, options)
+    data.check("train")
     if options.validate:
         try:
-            check_list(data.val_set, recipe.model, skip_broken=options.skip_broken)
+            data.check("val")
         except DataError as error:
             raise DataError(f"{error} (--no-validate trains without it.)") from error
     if options.resume and not options.resume.is_file():
@@ -96,14 +113,7 @@ def run_training(
     lightning.seed_everything(options.seed, verbose=False)
     model = recipe.model.build()
     if recipe.start and not options.resume:
-        entry = recipe.model
-        report = load_start(
-            model,
-            recipe.start,
-            depth=entry.depth,
-            num_classes=entry.num_classes,
-            clip=recipe.clip,
-        )
+        report = load_start(model, recipe.model, recipe.start, clip=recipe.clip)
         log.info("%s", report)
     if options.resume:
         prepare_for(model, options.resume)
@@ -131,13 +141,8 @@ def run_training(
         callbacks=callbacks,
     )
     seed = options.seed + (trainer.global_rank if options.diff_rank_seed else 0)
-    module = RecognitionModule(
-        model,
-        recipe,
-        base_lr=scaled_lr(recipe, trainer.world_size, options),
-        seed=seed,
-        class_names=class_names(data.train_set.videos),
-    )
+    base_lr = scaled_lr(recipe, trainer.world_size, options)
+    module = _module(model, data, base_lr=base_lr, seed=seed)
     try:
         with quiet(), writing_logs(logs), checkpoints.restoring(options.resume):
             resume = str(options.resume) if options.resume else None
@@ -155,7 +160,32 @@ def run_training(
     )
 
 
-def scaled_lr(recipe: Recipe, world_size: int, options: TrainOptions) -> float:
+def _data(recipe: AnyRecipe, options: TrainOptions) -> RecognitionData | DetectionData:
+    """Return the lists of a recipe, unread."""
+    seed, skip_broken, one_frame = options.seed, options.skip_broken, options.one_frame
+    if isinstance(recipe, Recipe):
+        return RecognitionData(recipe, seed=seed, skip_broken=skip_broken, one_frame=one_frame)
+    return DetectionData(recipe, seed=seed, skip_broken=skip_broken, one_frame=one_frame)
+
+
+def _module(
+    model: Recognizer | Detector,
+    data: RecognitionData | DetectionData,
+    *,
+    base_lr: float,
+    seed: int,
+) -> RecognitionModule | DetectionModule:
+    """Return what trains a model on the lists of its task."""
+    if isinstance(model, Recognizer):
+        assert isinstance(data, RecognitionData)
+        names = class_names(data.train_set.videos)
+        return RecognitionModule(model, data.recipe, base_lr=base_lr, seed=seed, class_names=names)
+    assert isinstance(data, DetectionData)
+    names = output_names(data.recipe.train)
+    return DetectionModule(model, data.recipe, base_lr=base_lr, seed=seed, class_names=names)
+
+
+def scaled_lr(recipe: RunSettings, world_size: int, options: TrainOptions) -> float:
     """Return the learning rate for the videos in a step of this run, and say what was done."""
     optim = recipe.optim
     batch = recipe.videos_per_device * world_size * optim.accumulate
@@ -191,8 +221,10 @@ def new_logs_folder(work_dir: Path) -> Path:
     return logs
 
 
-def monitor(recipe: Recipe) -> str:
+def monitor(recipe: AnyRecipe) -> str:
     """Return the validation metric by which the best epoch is chosen."""
+    if isinstance(recipe, DetectionRecipe):
+        return "val/mAP@0.5IOU"
     first = recipe.metrics[0] if recipe.metrics else "top_k_accuracy"
     return "val/top1_acc" if first == "top_k_accuracy" else f"val/{first}"
 

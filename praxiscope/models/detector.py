@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import get_args
 
 from torch import Tensor, nn
+from torch.nn.functional import pad
 
 from praxiscope.checks import check_choice, check_whole
 from praxiscope.errors import RecipeError
@@ -99,3 +100,12 @@ class ActorDetector:
         model = Detector(backbone, roi_head, normalization=FLOW if self.channels == 2 else RGB)
         init_weights(model, self.network.block_start)
         return model
+
+
+def actor_probabilities(logits: Tensor, *, multi_label: bool = True) -> Tensor:
+    """Logits (K, A) -> probabilities (K, A); output 0, the background, has none: 0.
+
+    Where a person may do several things each class has its own; otherwise they sum to 1.
+    """
+    classes = logits[:, 1:].sigmoid() if multi_label else logits[:, 1:].softmax(1)
+    return pad(classes, (1, 0))

@@ -8,7 +8,7 @@ from math import inf
 
 import torch
 from torch import Tensor
-from torch.nn.functional import binary_cross_entropy_with_logits
+from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 
 from praxiscope.checks import check_number
 
@@ -32,8 +32,11 @@ class ActorLoss:
         check_number(self.alpha, "ActorLoss.alpha", 0, inf)
         check_number(self.gamma, "ActorLoss.gamma", 0, inf)
 
-    def __call__(self, logits: Tensor, targets: Tensor) -> Tensor:
+    def __call__(self, logits: Tensor, targets: Tensor, *, multi_label: bool = True) -> Tensor:
         """Logits (K, A) and their targets (K, A), 0 or 1 -> a number; 0 where no box has a label.
+
+        Where a person does one thing at a time (not ``multi_label``) the entropy is that of the
+        softmax over the classes, one number a person.
 
         Rows without a label in columns 1 to A - 1 are left out: they are proposals that met nobody.
         """
@@ -41,7 +44,11 @@ class ActorLoss:
         logits, targets = logits[labelled, 1:], targets[labelled, 1:]
         if len(logits) == 0:
             return logits.sum()  # 0, with a gradient of zeros
-        entropy = binary_cross_entropy_with_logits(logits, targets.to(logits), reduction="none")
+        targets = targets.to(logits)
+        if multi_label:
+            entropy = binary_cross_entropy_with_logits(logits, targets, reduction="none")
+        else:
+            entropy = cross_entropy(logits, targets, reduction="none")
         if self.gamma:
             wrong = -torch.expm1(-entropy)  # 0 to 1
             # not below the least number: at 0, powers below 1 have no gradient

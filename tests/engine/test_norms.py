@@ -11,8 +11,8 @@ from rich.console import Console
 from torch import Tensor
 
 from praxiscope.data.synthetic import MotionDataset
-from praxiscope.engine.loading import RecipeData
 from praxiscope.engine.progress import RunProgress
+from praxiscope.engine.recognition_data import RecognitionData
 from praxiscope.engine.training import TrainOptions, run_training
 from praxiscope.models.slowonly import SlowOnly
 from praxiscope.recipe import Cosine, PreciseBn, Recipe, Sgd
@@ -45,7 +45,7 @@ def test_the_statistics_are_those_of_everything_the_norm_saw(
     recipe = small(motions, PreciseBn(batches=100))  # more than there are
     recipe = replace(recipe, schedule=Cosine(epochs=1), optim=Sgd(lr=1e-30, batch=4))
     found = weights(run_training(recipe, tmp_path, QUIET).latest)
-    dataset = RecipeData(recipe, seed=0).train_set
+    dataset = RecognitionData(recipe, seed=0).train_set
     clips = torch.cat([dataset.load(ItemKey(1, index)).clips for index in range(len(dataset))])
     seen = recipe.model.build().normalize(clips).double()
     seen = torch.nn.functional.conv3d(

@@ -9,7 +9,7 @@ import praxiscope
 from praxiscope.apps.predict import load_predictor
 from praxiscope.data.batch import collate
 from praxiscope.data.synthetic import MotionDataset
-from praxiscope.engine.loading import RecipeData
+from praxiscope.engine.recognition_data import RecognitionData
 from praxiscope.engine.testing import ScoreOptions, fuse_conv_bn, run_test
 from praxiscope.errors import RecipeError, VideoError
 from praxiscope.models.nonlocal3d import NonLocal
@@ -54,7 +54,7 @@ def test_views_are_averaged_as_asked(motions: MotionDataset, model: Recognizer) 
 def test_the_views_at_a_time_do_not_change_the_scores(
     motions: MotionDataset, model: Recognizer, max_views: int
 ) -> None:
-    data = RecipeData(tiny_recipe(motions), seed=0)
+    data = RecognitionData(tiny_recipe(motions), seed=0)
     batch = collate([data.test_set.load(ItemKey(0, i)) for i in (0, 1)])
     with torch.inference_mode():
         chunked = score_views(model, batch.clips, max_views=max_views)

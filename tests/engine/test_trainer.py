@@ -13,7 +13,7 @@ from lightning.fabric.plugins.environments.lightning import LightningEnvironment
 from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
 
 from praxiscope.data.synthetic import MotionDataset
-from praxiscope.engine.loading import RecipeData
+from praxiscope.engine.recognition_data import RecognitionData
 from praxiscope.engine.testing import ScoreOptions, run_test
 from praxiscope.engine.trainer import (
     Devices,
@@ -82,7 +82,7 @@ def test_what_slurm_has_started_is_read_from_its_variables(monkeypatch: pytest.M
 def test_a_list_of_another_kind_than_the_model_sees_is_refused(motions: MotionDataset) -> None:
     recipe = tiny_recipe(motions)
     rgb, flow = recipe.model, replace(recipe.model, channels=2)  # type: ignore[call-arg]
-    videos = RecipeData(recipe, seed=0).val_set
+    videos = RecognitionData(recipe, seed=0).val_set
     with pytest.raises(DataError, match=r"of kind 'video' and the model sees optical flow"):
         check_list(videos, flow, skip_broken=False)
     videos.videos = replace(videos.videos, kind="flow")
@@ -93,7 +93,7 @@ def test_a_list_of_another_kind_than_the_model_sees_is_refused(motions: MotionDa
 @pytest.mark.parametrize("name", ["train", "val", "test"])
 def test_every_list_must_have_the_classes_of_the_model(motions: MotionDataset, name: str) -> None:
     recipe = tiny_recipe(motions, test=tiny_recipe(motions).val)
-    lists = RecipeData(recipe, seed=0)
+    lists = RecognitionData(recipe, seed=0)
     dataset = {"train": lists.train_set, "val": lists.val_set, "test": lists.test_set}[name]
     with pytest.raises(DataError, match="has 8 classes and the model 10: set the model's and"):
         check_list(dataset, replace(recipe.model, num_classes=10), skip_broken=True)

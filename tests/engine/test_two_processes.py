@@ -12,7 +12,7 @@ from torch import Tensor
 
 from praxiscope.data.sampling import Clip
 from praxiscope.data.synthetic import MotionDataset
-from praxiscope.engine.loading import RecipeData
+from praxiscope.engine.recognition_data import RecognitionData
 from praxiscope.engine.trainer import Devices
 from praxiscope.engine.training import TrainOptions, run_training
 from praxiscope.models.slowfast import SlowFast
@@ -88,7 +88,7 @@ def weights(checkpoint: Path) -> dict[str, Tensor]:
 def test_norms_are_measured_over_what_both_have_seen(motions: MotionDataset, runs: Path) -> None:
     found = weights(runs / "still/latest.pth")
     recipe = still(motions)
-    dataset = RecipeData(recipe, seed=0).train_set
+    dataset = RecognitionData(recipe, seed=0).train_set
     clips = torch.cat([dataset.load(ItemKey(1, index)).clips for index in range(len(dataset))])
     seen = torch.nn.functional.conv3d(
         recipe.model.build().normalize(clips).double(),

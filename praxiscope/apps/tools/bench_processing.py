@@ -12,7 +12,7 @@ from praxiscope.checks import check_whole
 from praxiscope.data.batch import collate
 from praxiscope.data.lists import Record, VideoList
 from praxiscope.data.recognition import OpenSource, RecognitionDataset
-from praxiscope.engine.loading import RecipeData
+from praxiscope.engine.recognition_data import RecognitionData
 from praxiscope.engine.progress import progress_bar
 from praxiscope.errors import DataError
 from praxiscope.recipe import Recipe, load_recipe
@@ -115,7 +115,7 @@ def run(args: argparse.Namespace) -> int:
     """Load the first videos of a list and print what that took."""
     check_whole(args.num_videos, "--num-videos")
     recipe = load_recipe(args.config, args.cfg_options, kind=Recipe)
-    data = RecipeData(recipe, seed=0)
+    data = RecognitionData(recipe, seed=0)
     dataset = {
         "train": lambda: data.train_set,
         "val": lambda: data.val_set,
