@@ -195,6 +195,59 @@ def _predict_options(parser: argparse.ArgumentParser) -> None:
     _recipe_options(parser)
 
 
+def _detect_options(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add(
+        "videos",
+        nargs="+",
+        help="video files, folders of videos or of frame images, patterns, a camera (0, "
+        "/dev/video0), or addresses (rtsp://..., http://...)",
+    )
+    add("--model", required=True, help="a recipe of detection: a published one's name, or a file")
+    add("--checkpoint", help="a file or a published name (default: the recipe's published one)")
+    add(
+        "--persons",
+        default="auto",
+        metavar="PROVIDER",
+        help="what finds the persons: torchvision, hf:ORG/NAME, FILE.onnx, hog, a proposals file, "
+        "frame, or auto: the best that is here (default)",
+    )
+    add("--persons-weights", metavar="FILE", help="of torchvision's detector; 'random' for a trial")
+    add("--min-person-score", type=float, metavar="P", help="(default: what suits the provider)")
+    add("--rate", type=float, default=1.0, help="key frames a second (default: 1)")
+    add(
+        "--smooth",
+        type=float,
+        default=1.0,
+        metavar="SECONDS",
+        help="half-life of a track's earlier scores; 0 for none (default: 1)",
+    )
+    add(
+        "--threshold",
+        type=float,
+        default=0.3,
+        metavar="P",
+        help="actions below this probability are not written beside persons and into --json "
+        "(default: 0.3)",
+    )
+    add("--top", type=int, default=3, help="actions beside a person at most (default: 3)")
+    add("--labels", type=Path, help="class names: a label map (.pbtxt), or a text, one a line")
+    add("--out", type=Path, metavar="MP4", help="write annotated copies: a file, or a folder")
+    add("--json", type=Path, metavar="JSONL", help="write one line of JSON a key frame")
+    add("--csv", type=Path, help="write detections in AVA's layout")
+    add("--seconds", type=float, metavar="N", help="stop after so many seconds of every video")
+    add("--fps", type=float, help="of folders of frame images (default: the recipe's)")
+    add(
+        "--first-timestamp",
+        type=float,
+        default=0.0,
+        metavar="SECONDS",
+        help="what proposals and --csv call the time of the first frame (AVA: 900; default: 0)",
+    )
+    add("--device", help="cpu, cuda, cuda:1 ... (default: a GPU if there is one)")
+    _recipe_options(parser)
+
+
 def _quickstart_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, default=Path("quickstart"), help="where all files go")
 
@@ -241,6 +294,12 @@ def _predict(args: argparse.Namespace) -> int:
     return predict(args)
 
 
+def _detect(args: argparse.Namespace) -> int:
+    from praxiscope.apps.detect_command import detect
+
+    return detect(args)
+
+
 def _quickstart(args: argparse.Namespace) -> int:
     from praxiscope.apps.quickstart import quickstart
 
@@ -266,6 +325,18 @@ def _zoo(args: argparse.Namespace) -> int:
     return zoo(args)
 
 
+def _data_options(parser: argparse.ArgumentParser) -> None:
+    from praxiscope.apps.data import add_options
+
+    add_options(parser)
+
+
+def _data(args: argparse.Namespace) -> int:
+    from praxiscope.apps.data import run
+
+    return run(args)
+
+
 _Command = tuple[
     str,
     Callable[[argparse.ArgumentParser], None],
@@ -280,6 +351,8 @@ _COMMANDS: dict[str, _Command] = {
     "train": ("Train the run that a recipe describes.", _train_options, _train),
     "test": ("Test a checkpoint with a recipe's views.", _test_options, _test),
     "predict": ("Say what videos show.", _predict_options, _predict),
+    "detect": ("Say who does what in videos, cameras or streams.", _detect_options, _detect),
+    "data": ("Examine a dataset before training on it.", _data_options, _data),
     "tool": ("Run one of the published analysis scripts.", _tool_options, _tool),
     "zoo": ("List, show, download or convert published models.", _zoo_options, _zoo),
 }

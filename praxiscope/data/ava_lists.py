@@ -204,17 +204,25 @@ def read_key_frames(ava: AvaList) -> tuple[KeyFrame, ...]:
     )
 
 
+def source_path(ava: AvaList, source: Source) -> Path:
+    """Return the folder or the file of a key frame's video, with its suffix; it may not exist."""
+    path = Path(ava.root) / source.path
+    if ava.kind == "frames":
+        return path
+    files = [path, *(path.with_name(path.name + suffix) for suffix in sorted(VIDEO_SUFFIXES))]
+    return next((file for file in files if file.is_file()), path)
+
+
 def open_source(ava: AvaList, source: Source, *, threads: int = 1) -> FrameSource:
     """Open the folder of frame images or the video file, of any known suffix, of a key frame.
 
     Raises:
         DataError: There is none, or it cannot be read.
     """
-    path = Path(ava.root) / source.path
+    path = source_path(ava, source)
     if ava.kind == "frames":
         return open_frames(path, template=ava.template, first=ava.first_frame)
-    files = [path, *(path.with_name(path.name + suffix) for suffix in sorted(VIDEO_SUFFIXES))]
-    return open_video(next((file for file in files if file.is_file()), path), threads=threads)
+    return open_video(path, threads=threads)
 
 
 def _columns(ava: AvaList) -> dict[int, int]:

@@ -14,6 +14,7 @@ from praxiscope.errors import DataError
 from praxiscope.types import Frame, Frames, Indices
 
 MAX_ASPECT = 64  # of a still image: brought to a common short side, a strip would fill the memory
+IMAGES = "img_{:05d}.jpg"  # how published data sets name them
 _FLOW_PARTS = (("x", "y"), ("flow_x", "flow_y"))  # published data sets have either
 
 
@@ -38,7 +39,7 @@ def open_frames(
     Raises:
         DataError: the folder or its first image is missing, or the image cannot be read.
     """
-    template = template or ("{}_{:05d}.jpg" if flow else "img_{:05d}.jpg")
+    template = template or ("{}_{:05d}.jpg" if flow else IMAGES)
     return FrameFolder(Path(folder), template, first, num_frames, flow)
 
 

@@ -1,0 +1,85 @@
+"""``praxiscope data``: what is done with datasets, apart from training on them.
+
+Imports are light: the command line shows the options of every command.
+"""
+
+import argparse
+from pathlib import Path
+
+from rich_argparse import RawDescriptionRichHelpFormatter
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the actions, each with its options."""
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    text = "Find what is wrong with data in AVA's format before training on it."
+    doctor = actions.add_parser(
+        "doctor",
+        help=text,
+        description=f"{text} Exit status: 0 in order, perhaps with warnings; 1 training would stop "
+        "or mAP be 0; 2 wrong options.",
+        formatter_class=RawDescriptionRichHelpFormatter,
+        allow_abbrev=False,
+    )
+    _doctor_options(doctor)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Do the action; return the exit status."""
+    from praxiscope.apps.doctor import doctor
+
+    assert args.action == "doctor"
+    return doctor(args)
+
+
+def _doctor_options(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("recipe", nargs="?", help="a detection recipe: a file, or the name of a published one")
+    add("--split", choices=("train", "val", "test"), help="one of its lists (default: all)")
+    add(
+        "--cfg-options",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="FIELD=VALUE",
+        help="change the recipe",
+    )
+    add("--videos", type=int, metavar="N", help="open N videos at most (default: all)")
+    add("--json", type=Path, metavar="FILE", help="write the findings as JSON too")
+    files = parser.add_argument_group(
+        "without a recipe",
+        "a list by its files, as AvaList names them in recipes; what is not given is as in AVA",
+    )
+    add_file = files.add_argument
+    for name, text in (
+        ("annotations", "csv: video,timestamp,x1,y1,x2,y2,label,person_id"),
+        ("root", "the folder of the videos or of the folders of images"),
+        ("excluded", "csv: video,timestamp"),
+        ("label-map", "pbtxt"),
+        ("proposals", "pkl, npz or csv"),
+        ("sources", "csv: video,path,fps,first_timestamp"),
+    ):
+        add_file(f"--{name}", type=Path, default=argparse.SUPPRESS, help=text)
+    for name, kind, text in (
+        ("num-classes", int, "with the background, which is 0 (81)"),
+        ("label-base", int, "the first label in the files, 0 or 1 (1)"),
+        ("fps", float, "frames a second (30)"),
+        ("first-timestamp", float, "seconds of the first frame (900)"),
+        ("last-timestamp", _seconds_or_none, "the end in seconds, or none: each video's (1800)"),
+        ("min-score", float, "of the proposals that are taken (0.9)"),
+        ("kind", str, "frames or video (frames)"),
+        ("template", str, "names of the images (img_{:05d}.jpg)"),
+        ("first-frame", int, "the number of the first image (1)"),
+    ):
+        add_file(f"--{name}", type=kind, default=argparse.SUPPRESS, help=text)
+    add_file(
+        "--single-label",
+        dest="multi_label",
+        action="store_false",
+        default=argparse.SUPPRESS,
+        help="a person does one thing at a time (several)",
+    )
+
+
+def _seconds_or_none(text: str) -> float | None:
+    return None if text.lower() == "none" else float(text)
