@@ -5,12 +5,11 @@ import ast
 from collections.abc import Sequence
 from pathlib import Path
 
-from praxiscope.apps.tools.report_map import add_choices
+from praxiscope.apps.tools.report_map import add_truth, read_evaluation
 from praxiscope.engine.scores import as_truth, read_test
 from praxiscope.errors import PraxiscopeError, unknown_name
-from praxiscope.metrics.ava import evaluate_files
 from praxiscope.metrics.classification import check_names, evaluate
-from praxiscope.recipe import load_recipe
+from praxiscope.recipe import DetectionRecipe, load_recipe
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -26,16 +25,20 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     add("--cfg-options", nargs="+", action="extend", default=[], metavar="FIELD=VALUE")
     add("--eval-options", nargs="+", default=[], metavar="topk=1,5", help="of top_k_accuracy")
-    add("--ground-truth", type=Path, metavar="CSV", help="for mAP: the annotations")
-    add("--label-map", type=Path, metavar="PBTXT", help="for mAP: the classes that count")
-    add_choices(parser)
+    add_truth(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Print one line a metric. Labels are those of a dump, else of the recipe's test list."""
-    if "mAP" in (args.eval or ()) or args.ground_truth:
-        return _detections(args)
-    recipe = load_recipe(args.config, args.cfg_options)
+    complete = args.ground_truth and args.label_map  # detections need no recipe then
+    recipe = None if complete else load_recipe(args.config, args.cfg_options)
+    if recipe is None or isinstance(recipe, DetectionRecipe):
+        return _detections(args, recipe)
+    if "mAP" in (args.eval or ()) or args.ground_truth or args.label_map or args.excluded:
+        raise PraxiscopeError(
+            f"{args.config} is a recipe of recognition, and mAP is for detections: give the recipe "
+            "of that test, or --ground-truth, a csv file, and --label-map, a pbtxt file."
+        )
     names = tuple(args.eval or recipe.metrics)
     check_names(names)
     ks = _ks(args.eval_options)
@@ -47,16 +50,11 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _detections(args: argparse.Namespace) -> int:
-    """Print the mAP of detections. The files say everything: the recipe is not looked at."""
+def _detections(args: argparse.Namespace, recipe: DetectionRecipe | None) -> int:
     if args.eval and args.eval != ["mAP"]:
-        raise PraxiscopeError("--eval mAP is for detections and goes with no other metric.")
-    if not (args.ground_truth and args.label_map):
-        raise PraxiscopeError(
-            "--eval mAP needs --ground-truth, a csv file, and --label-map, a pbtxt file."
-        )
-    files = (args.results, args.ground_truth, args.label_map, args.excluded)
-    print(f"mAP@0.5IOU: {evaluate_files(*files, args.protocol)['mAP@0.5IOU']:.4f}")
+        raise PraxiscopeError("detections have --eval mAP, and no other metric.")
+    evaluation = read_evaluation(args.results, recipe, args)
+    print(f"mAP@0.5IOU: {evaluation.result()['mAP@0.5IOU']:.4f}")
     return 0
 
 

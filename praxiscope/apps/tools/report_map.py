@@ -1,134 +1,120 @@
 """Frame mAP of action detections, class by class: a table, and a plot."""
 
 import argparse
-import csv
-import io
-import json
-from math import isnan
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
-import numpy as np
 from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
+from praxiscope.apps.class_table import (
+    TABLE_SUFFIXES,
+    class_lines,
+    draw_classes,
+    figure_height,
+    print_class_table,
+    write_class_table,
+)
 from praxiscope.apps.plots import check_plot, new_figure, save_figure
+from praxiscope.data.ava_lists import AvaList
+from praxiscope.engine.detections import Truth, read_detections, truth_of
 from praxiscope.engine.results import check_writable
-from praxiscope.metrics.ava import PROTOCOLS, evaluate
-from praxiscope.metrics.ava_csv import read_boxes, read_excluded, read_label_map
-from praxiscope.zoo.files import write_atomically
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-TABLES = (".csv", ".json")
+from praxiscope.errors import PraxiscopeError
+from praxiscope.metrics.ava import PROTOCOLS, MeanPrecision, evaluate
+from praxiscope.metrics.ava_csv import ActionBoxes
+from praxiscope.recipe import DetectionRecipe, load_recipe
 
 
-class Line(NamedTuple):
-    """What the table says of a class."""
+@dataclass(frozen=True)
+class Evaluation:
+    """Detections, what they are held against, and how."""
 
-    number: int
-    name: str
-    precision: float  # NaN where the mean leaves the class out
-    num_truth: int
-    num_found: int
+    found: ActionBoxes
+    truth: Truth
+    protocol: str
+
+    def result(self) -> MeanPrecision:
+        """Return mAP and the AP of every class."""
+        truth = self.truth
+        return evaluate(self.found, truth.boxes, truth.names, truth.excluded, self.protocol)
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the files, the protocol, and what is written."""
     add = parser.add_argument
-    add("detections", type=Path, help="csv: video,second,x1,y1,x2,y2,class,score")
-    add("--ground-truth", type=Path, required=True, metavar="CSV", help="the annotations")
-    add("--label-map", type=Path, required=True, metavar="PBTXT", help="the classes that count")
-    add_choices(parser)
+    add("detections", type=Path, help="what a test wrote with --out (.csv) or --dump (.pkl)")
+    add("--config", help="the recipe of the test, whose test list has the files")
+    add("--cfg-options", nargs="+", action="extend", default=[], metavar="FIELD=VALUE")
+    add_truth(parser)
     add("--out", type=Path, metavar="TABLE", help="write the table: .csv or .json")
     add("--plot", type=Path, help="write a bar for each class: .png, .pdf or .svg")
 
 
-def add_choices(parser: argparse.ArgumentParser) -> None:
-    """Add what may be left out of every evaluation of detections."""
+def add_truth(parser: argparse.ArgumentParser) -> None:
+    """Add what detections are held against, where it is not the recipe's."""
     add = parser.add_argument
-    add("--excluded", type=Path, metavar="CSV", help="the timestamps that do not count")
+    add("--ground-truth", type=Path, metavar="CSV", help="the annotations (default: the recipe's)")
+    add("--label-map", type=Path, metavar="PBTXT", help="the classes that count (default: as well)")
+    add("--excluded", type=Path, metavar="CSV", help="timestamps that do not count (default: also)")
     add(
         "--protocol",
         choices=list(PROTOCOLS),
-        default="reference-1.x",
-        help="whose mAP it is (default: %(default)s)",
+        help="whose mAP it is (default: the recipe's; without a recipe reference-1.x)",
     )
+
+
+def read_evaluation(
+    detections: Path, recipe: DetectionRecipe | None, args: argparse.Namespace
+) -> Evaluation:
+    """Read the files that the options of :func:`add_truth` name, and for the rest the recipe.
+
+    Raises:
+        PraxiscopeError: A file is missing or malformed, or not named.
+    """
+    given = {
+        "annotations": args.ground_truth,
+        "label_map": args.label_map,
+        "excluded": args.excluded,
+    }
+    given = {name: path for name, path in given.items() if path is not None}
+    if recipe is not None:
+        ava = replace(recipe.test or recipe.val, **given)
+        protocol = args.protocol or recipe.protocol
+        min_score, labels = recipe.min_score, ava.labels
+    elif args.ground_truth and args.label_map:
+        ava = AvaList(root=Path(), **given)
+        protocol = args.protocol or "reference-1.x"
+        min_score, labels = DetectionRecipe.min_score, None
+    else:
+        raise PraxiscopeError(
+            "mAP needs --ground-truth, a csv file, and --label-map, a pbtxt file; or the recipe of "
+            "the test, whose list has them."
+        )
+    found = read_detections(
+        detections, min_score=min_score, labels=labels, digits=PROTOCOLS[protocol].digits
+    )
+    return Evaluation(found, truth_of(ava), protocol)
 
 
 def run(args: argparse.Namespace) -> int:
     """Print a line a class, the best first, and the mAP; write what is asked for."""
     if args.out:
-        check_writable(args.out, TABLES)
+        check_writable(args.out, TABLE_SUFFIXES)
     if args.plot:
         check_plot(args.plot)
-    names = read_label_map(args.label_map)
-    excluded = read_excluded(args.excluded) if args.excluded else frozenset[str]()
-    truth, found = read_boxes(args.ground_truth), read_boxes(args.detections)
-    result = evaluate(found, truth, names, excluded, args.protocol)
-    lines = [
-        Line(
-            number,
-            name,
-            result["AP"][name],
-            *(int((boxes.classes == number).sum()) for boxes in (truth, found)),
-        )
-        for number, name in names.items()
-    ]
-    # NaN is no number to sort by: such classes come last
-    lines.sort(key=lambda line: 1.0 if isnan(line.precision) else -line.precision)
+    recipe = None
+    if args.config is not None:
+        recipe = load_recipe(args.config, args.cfg_options, kind=DetectionRecipe)
+    evaluation = read_evaluation(args.detections, recipe, args)
+    result, protocol = evaluation.result(), evaluation.protocol
     mean = result["mAP@0.5IOU"]
-    _print(lines)
-    print(f"mAP@0.5IOU: {mean:.4f} ({args.protocol})")
+    lines = class_lines(result["AP"], evaluation.truth, evaluation.found)
+    print_class_table(Console(), lines)
+    print(f"mAP@0.5IOU: {mean:.4f} ({protocol})")
     if args.out:
-        write_table(args.out, lines, mean, args.protocol)
+        write_class_table(args.out, lines, mean, protocol)
     if args.plot:
-        figure = new_figure(8, max(3.0, 1.2 + 0.2 * len(lines)))
-        draw(figure, lines, f"AP at IoU 0.5 ({args.protocol}); mAP {100 * mean:.2f} %")
+        figure = new_figure(8, figure_height(lines))
+        draw_classes(figure, lines, f"AP at IoU 0.5 ({protocol}); mAP {100 * mean:.2f} %")
         save_figure(figure, args.plot)
         print(f"plot: {args.plot}")
     return 0
-
-
-def write_table(path: Path, lines: list[Line], mean: float, protocol: str) -> None:
-    """Write a row for each class; AP is empty (null in JSON) where the mean leaves it out."""
-    header = ("class", "name", "AP", "boxes", "detections")
-    rows = [(n, name, None if isnan(ap) else ap, *counts) for n, name, ap, *counts in lines]
-
-    def write(file: BinaryIO) -> None:
-        text = io.StringIO()
-        if path.suffix == ".csv":
-            csv.writer(text, lineterminator="\n").writerows([header, *rows])
-        else:
-            classes = [dict(zip(header, row, strict=True)) for row in rows]
-            json.dump({"protocol": protocol, "mAP@0.5IOU": mean, "classes": classes}, text)
-        file.write(text.getvalue().encode())
-
-    write_atomically(path, write)
-
-
-def draw(figure: "Figure", lines: list[Line], title: str) -> None:
-    """Draw a bar for each class, from above in the order of ``lines``."""
-    axes = figure.add_subplot()
-    places = np.arange(len(lines))
-    axes.barh(places, [0 if isnan(line.precision) else line.precision for line in lines])
-    labels = [f"{_shortened(line.name)} ({line.num_truth})" for line in lines]
-    axes.set_yticks(places, labels, fontsize=7, parse_math=False)  # "$" is a sign like others
-    axes.set(ylim=(len(lines) - 0.4, -0.6), xlim=(0, 1))
-    axes.set_xlabel("AP (in brackets: boxes in the ground truth)")
-    axes.set_title(title, fontsize=10)
-    figure.set_layout_engine("tight")
-
-
-def _shortened(name: str) -> str:
-    return name if len(name) <= 40 else f"{name[:38]}.."
-
-
-def _print(lines: list[Line]) -> None:
-    table = Table("class", "name", "AP", "boxes", "detections")
-    for number, name, precision, num_truth, num_found in lines:
-        text = "-" if isnan(precision) else f"{precision:.4f}"
-        table.add_row(str(number), escape(name), text, str(num_truth), str(num_found))
-    Console().print(table)

@@ -49,3 +49,37 @@ def write_motion_recipe(path: Path, motions: MotionDataset) -> Path:
     }
     path.write_text(TEXT.format(**files))
     return path
+
+
+DETECTION = """
+from pathlib import Path
+from praxiscope.data.ava_lists import AvaList
+from praxiscope.data.sampling import Clip
+from praxiscope.models.detector import ActorDetector
+from praxiscope.models.slowonly import SlowOnly
+from praxiscope.recipe import Cosine, DetectionRecipe, Sgd
+
+
+def recipe() -> DetectionRecipe:
+    actions = AvaList(
+        root=Path("videos"),
+        annotations=Path({annotations!r}),
+        excluded=Path({excluded!r}),
+        label_map=Path({label_map!r}),
+    )
+    return DetectionRecipe(
+        model=ActorDetector(network=SlowOnly(num_classes=81, width=8)),
+        clip=Clip(frames=4, stride=16),
+        train=actions,
+        val=actions,
+        optim=Sgd(lr=0.1, batch=8),
+        schedule=Cosine(epochs=2),
+    )
+"""
+
+
+def write_detection_recipe(path: Path, files: Path) -> Path:
+    """A recipe of gt.csv, excluded.csv and label_map.pbtxt in a folder; no videos exist."""
+    names = {"annotations": "gt.csv", "excluded": "excluded.csv", "label_map": "label_map.pbtxt"}
+    path.write_text(DETECTION.format(**{k: str(files / name) for k, name in names.items()}))
+    return path

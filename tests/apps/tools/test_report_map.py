@@ -1,12 +1,18 @@
 import csv
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from praxiscope.cli import main, tool_main
+from praxiscope.engine.detections import as_action_boxes, dump_detections, write_detections
+from praxiscope.metrics.ava_csv import read_truth
+from praxiscope.types import ScoredFrame
+from tests.apps.tools.recipe_file import write_detection_recipe, write_recipe
 
 ROOT = Path(__file__).parents[3]
 DATA = ROOT / "tests/metrics/data/ava"
@@ -14,6 +20,30 @@ FIGURES = json.loads((DATA / "figures.json").read_text())
 FILES = ["--ground-truth", str(DATA / "gt.csv"), "--label-map", str(DATA / "label_map.pbtxt")]
 EXCLUDED = ["--excluded", str(DATA / "excluded.csv")]
 FOUND = str(DATA / "detections.csv")
+
+
+@pytest.fixture
+def recipe(tmp_path: Path) -> str:
+    return str(write_detection_recipe(tmp_path / "tiny_ava.py", DATA))
+
+
+def made_up_frames() -> list[ScoredFrame]:
+    """Key frames of the ground truth: its boxes, a bit beside, with probabilities of AVA."""
+    truth = read_truth(DATA / "gt.csv")
+    random = np.random.default_rng(0)
+    rows: dict[str, list[int]] = {}
+    for row, key in enumerate(truth.frames):
+        rows.setdefault(key, []).append(row)
+    frames = []
+    for key, own in rows.items():
+        video, _, second = key.partition(",")
+        boxes = truth.boxes[own] + random.normal(0, 0.01, (len(own), 4))
+        scores = random.random((len(own), 81)) ** 2
+        scores[np.arange(len(own)), truth.classes[own]] += 0.2
+        nobody = np.empty((0, 4), np.float32), np.empty((0, 81), np.float32)
+        arrays = (boxes.clip(0, 1).astype(np.float32), scores.clip(0, 1).astype(np.float32))
+        frames.append(ScoredFrame(video, float(second), *arrays, *nobody))
+    return frames
 
 
 def test_the_table_holds_every_class_and_the_mean(
@@ -66,15 +96,72 @@ def test_eval_metric_prints_the_map_of_detections(capsys: pytest.CaptureFixture[
     assert capsys.readouterr().out == "mAP@0.5IOU: 0.2761\n"
 
 
+def test_the_recipe_of_the_test_names_the_files(
+    recipe: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for command, line in (
+        (["eval_metric", recipe, FOUND, "--eval", "mAP"], "mAP@0.5IOU: 0.2660"),
+        (["eval_metric", recipe, FOUND], "mAP@0.5IOU: 0.2660"),
+        (["eval_metric", recipe, FOUND, "--protocol", "reference-0.x"], "mAP@0.5IOU: 0.2761"),
+        (
+            ["eval_metric", recipe, FOUND, "--cfg-options", "protocol=reference-0.x"],
+            "mAP@0.5IOU: 0.2761",
+        ),
+        (["report_map", FOUND, "--config", recipe], "mAP@0.5IOU: 0.2660 (reference-1.x)"),
+        (
+            ["report_map", FOUND, "--config", recipe, "--cfg-options", "val.excluded=None"],
+            "mAP@0.5IOU: 0.2988 (reference-1.x)",
+        ),
+    ):
+        assert tool_main(command[0], command[1:]) == 0
+        assert capsys.readouterr().out.splitlines()[-1] == line
+
+
+def test_options_come_before_the_recipe(
+    recipe: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "one.pbtxt").write_text('item { name: "action66" id: 66 }')
+    command = [recipe, FOUND, "--label-map", str(tmp_path / "one.pbtxt")]
+    assert tool_main("eval_metric", command) == 0
+    assert capsys.readouterr().out != "mAP@0.5IOU: 0.2660\n"
+    assert tool_main("report_map", [FOUND, "--config", *command[:1], *command[2:]]) == 0
+    assert capsys.readouterr().out.count("action") == 1
+
+
+def test_a_dump_has_the_map_of_the_csv_file(
+    recipe: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    frames = made_up_frames()
+    write_detections(tmp_path / "result.csv", as_action_boxes(frames, 0.002))
+    dump_detections(tmp_path / "result.pkl", frames)
+    printed = set()
+    for name in ("result.csv", "result.pkl"):
+        found = str(tmp_path / name)
+        assert tool_main("eval_metric", [recipe, found]) == 0
+        assert tool_main("eval_metric", ["no_recipe", found, *FILES, *EXCLUDED]) == 0
+        assert tool_main("report_map", [found, *FILES, *EXCLUDED]) == 0
+        printed |= set(re.findall(r"mAP@0.5IOU: (\S+)", capsys.readouterr().out))
+    assert len(printed) == 1
+    assert 0.02 < float(printed.pop()) < 0.9
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--eval", "mAP"], "--eval mAP needs --ground-truth"),
-        (["--eval", "mAP", "top_k_accuracy", *FILES], "goes with no other metric"),
+        (["eval_metric", "any_config", FOUND, "--eval", "mAP"], "there is no recipe 'any_config'"),
+        (["eval_metric", "any", FOUND, "--eval", "mAP", "top_k_accuracy", *FILES], "no other metr"),
+        (["eval_metric", "RECOGNITION", FOUND, "--eval", "mAP"], "recipe of recognition, and mAP"),
+        (["report_map", FOUND, *FILES[:2]], "mAP needs --ground-truth, a csv file, and --label-ma"),
+        (["report_map", FOUND, "--config", "RECOGNITION"], "is a recipe of recognition"),
+        (["report_map", "none.pkl", *FILES], "none.pkl cannot be read: No such file"),
     ],
 )
-def test_eval_metric_says_what_map_needs(
-    options: list[str], message: str, capsys: pytest.CaptureFixture[str]
+def test_what_does_not_fit_is_one_sentence(
+    tmp_path: Path, options: list[str], message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert tool_main("eval_metric", ["any_config", FOUND, *options]) == 2
-    assert message in capsys.readouterr().err
+    recognition = str(write_recipe(tmp_path / "recognition.py", [0, 1]))
+    name, *rest = [recognition if x == "RECOGNITION" else x for x in options]
+    assert tool_main(name, rest) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1
