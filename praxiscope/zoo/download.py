@@ -131,6 +131,13 @@ def fetch_checkpoint(
     )
 
 
+def cached_checkpoint(url: str, cache: Path | None = None) -> Path | None:
+    """Return the local copy of ``url`` if there is a whole one; nothing is downloaded."""
+    name = Path(unquote(urlsplit(url).path)).name
+    target = (cache or cache_folder()) / name
+    return target if _is_whole(target, expected_digest(name)) else None
+
+
 def _download(url: str, part: Path, timeout_seconds: float) -> None:
     """Bring ``part`` to its full length, from where it ends if the server can."""
     done = part.stat().st_size if part.exists() else 0
