@@ -21,7 +21,7 @@ from praxiscope.data.doctor.labels import check_label_map, check_labels
 from praxiscope.data.doctor.moments import check_excluded, check_timestamps, not_excluded
 from praxiscope.data.doctor.proposals import check_proposals
 from praxiscope.data.doctor.rates import check_rates
-from praxiscope.data.doctor.rows import Rows, read_rows
+from praxiscope.data.doctor.rows import NO_LABEL, Rows, read_rows
 from praxiscope.data.doctor.videos import Track, check_videos
 from praxiscope.errors import DataError
 
@@ -79,6 +79,8 @@ def examine(ava: AvaList, *, num_videos: int | None = None, track: Track = iter)
     said, looks = check_videos(ava, rows, sources, num_videos, track)
     findings += [*said, *check_rates(ava, rows, sources, end, looks)]
     if ava.proposals is not None:
+        if ava.classes is not None:
+            left = left & np.isin(rows.label, [*ava.classes, NO_LABEL])
         findings += check_proposals(ava, rows, left, ava.proposals)
     return Examined(ava, rows, tuple(findings))
 
