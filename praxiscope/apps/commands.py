@@ -4,6 +4,7 @@ import argparse
 import json
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.markup import escape
@@ -11,17 +12,20 @@ from rich.table import Table
 
 from praxiscope.data.class_folders import VIDEO_SUFFIXES
 from praxiscope.errors import DataError, PraxiscopeError
-from praxiscope.recipe import find_recipe, load_recipe
+from praxiscope.recipe import DetectionRecipe, Recipe, find_recipe, load_recipe
 from praxiscope.zoo.files import write_atomically
+
+if TYPE_CHECKING:
+    from praxiscope.engine.testing import DetectionTested, Tested
 
 
 def train(args: argparse.Namespace) -> int:
     """Train, and test afterwards if asked to."""
     from praxiscope.engine.checkpoints import LATEST
-    from praxiscope.engine.testing import ScoreOptions, run_test
+    from praxiscope.engine.testing import ScoreOptions, run_detection_test, run_test
     from praxiscope.engine.trainer import Devices
     from praxiscope.engine.training import TrainOptions, run_training
-    from praxiscope.zoo.weights import load_checkpoint
+    from praxiscope.zoo.create import load_model
 
     recipe = load_recipe(args.config, args.cfg_options)
     work_dir = args.work_dir or Path("work_dirs") / find_recipe(args.config).stem
@@ -55,15 +59,20 @@ def train(args: argparse.Namespace) -> int:
         (args.test_best, "best", trained.best),
     ):
         if wanted and file:
-            model = recipe.model.build()
-            load_checkpoint(model, file)
             test_options = ScoreOptions(
                 seed=args.seed,
                 skip_broken=args.skip_broken,
                 work_dir=work_dir / f"test_{name}",  # its broken.txt is not that of the training
                 devices=devices,
             )
-            tested = run_test(model, recipe, test_options, name=f"test {name}")
+            title = f"test {name}"
+            tested: Tested | DetectionTested
+            if isinstance(recipe, Recipe):
+                network, _ = load_model(recipe.model, file)
+                tested = run_test(network, recipe, test_options, name=title)
+            else:
+                detector, _ = load_model(recipe.model, file)
+                tested = run_detection_test(detector, recipe, test_options, name=title)
             if tested.is_main_process:
                 _print_metrics(console, f"test of the {name} checkpoint", tested.metrics)
     return 0
@@ -71,6 +80,56 @@ def train(args: argparse.Namespace) -> int:
 
 def test(args: argparse.Namespace) -> int:
     """Test a checkpoint and write what it gave."""
+    recipe = load_recipe(args.config, args.cfg_options)
+    if isinstance(recipe, DetectionRecipe):
+        return _test_detection(args, recipe)
+    return _test_recognition(args, recipe)
+
+
+def _test_detection(args: argparse.Namespace, recipe: DetectionRecipe) -> int:
+    from praxiscope.apps.class_table import class_lines, print_class_table
+    from praxiscope.engine.detections import (
+        dump_detections,
+        list_detections,
+        truth_of,
+        write_detections,
+    )
+    from praxiscope.engine.results import DETECTION_SUFFIXES, DUMP_SUFFIXES, check_writable
+    from praxiscope.engine.testing import ScoreOptions, run_detection_test
+    from praxiscope.engine.trainer import Devices
+    from praxiscope.zoo.create import find_checkpoint, load_model
+
+    if args.out:
+        check_writable(args.out, DETECTION_SUFFIXES)
+    if args.dump:
+        check_writable(args.dump, DUMP_SUFFIXES)
+    options = ScoreOptions(
+        average=args.average_clips,
+        metrics=tuple(args.eval) if args.eval else None,
+        fuse_conv_bn=args.fuse_conv_bn,
+        skip_broken=args.skip_broken,
+        work_dir=args.work_dir,
+        devices=Devices(count=args.gpus, launcher=args.launcher),
+    )
+    file = find_checkpoint(args.checkpoint, args.config)
+    model, report = load_model(recipe.model, file, clip=recipe.clip)
+    tested = run_detection_test(model, recipe, options)
+    if not tested.is_main_process:
+        return 0
+    console = Console()
+    _print_line(console, str(report))
+    ava, protocol = recipe.test or recipe.val, recipe.protocol
+    found = list_detections(tested.frames, ava, min_score=recipe.min_score, protocol=protocol)
+    if args.out:
+        write_detections(args.out, found)
+    if args.dump:
+        dump_detections(args.dump, tested.frames)
+    print_class_table(console, class_lines(tested.per_class, truth_of(ava), found))
+    _print_metrics(console, f"{len(tested.frames)} key frames", tested.metrics)
+    return 0
+
+
+def _test_recognition(args: argparse.Namespace, recipe: Recipe) -> int:
     from praxiscope.engine.results import (
         DUMP_SUFFIXES,
         check_writable,
@@ -81,7 +140,6 @@ def test(args: argparse.Namespace) -> int:
     from praxiscope.engine.trainer import Devices
     from praxiscope.zoo.create import find_checkpoint, load_model
 
-    recipe = load_recipe(args.config, args.cfg_options)
     average = args.average_clips or recipe.average
     if args.out:
         check_writable(args.out, per_view=average == "none")

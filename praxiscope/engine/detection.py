@@ -14,7 +14,6 @@ from praxiscope.data.boxes import Boxes
 from praxiscope.engine.detections import evaluate_frames
 from praxiscope.engine.module import RunModule
 from praxiscope.engine.trainer import from_all
-from praxiscope.errors import CheckpointError
 from praxiscope.models.box_sampling import sample_boxes
 from praxiscope.models.detector import Detector, actor_probabilities
 from praxiscope.recipe import DetectionRecipe
@@ -31,6 +30,7 @@ class DetectionModule(RunModule):
     """
 
     model: Detector
+    items = "key frames"
 
     def __init__(
         self,
@@ -96,11 +96,6 @@ class DetectionModule(RunModule):
         self.frames = self._gather()
         if not self.frames:
             raise self.nothing_left()
-        if not all(np.isfinite(frame.scores).all() for frame in self.frames):
-            raise CheckpointError(
-                "some scores are no numbers: the weights hold NaN or are far too large; use an "
-                "earlier checkpoint, or train with a lower learning rate."
-            )
         found = evaluate_frames(
             self.frames,
             self._dataset.ava,

@@ -34,6 +34,8 @@ class RunModule(lightning.LightningModule):
         class_names: Written into the checkpoints, so that predictions have names.
     """
 
+    items = "videos"  # what an item of a list is called
+
     def __init__(
         self,
         model: ClipModel,

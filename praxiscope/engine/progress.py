@@ -35,7 +35,7 @@ def progress_bar(console: Console | None = None) -> Progress:
 
 
 class RunProgress(lightning.Callback):
-    """Shows the batches of all epochs as one bar with mean loss, accuracy and videos per second.
+    """Shows the batches of all epochs as one bar with mean loss, accuracy and items per second.
 
     Without a terminal it prints one line an epoch instead.
     """
@@ -76,17 +76,17 @@ class RunProgress(lightning.Callback):
 
     def _figures(self, trainer: Any, pl_module: Any) -> str:
         """Return what there is: videos with several labels have no top-1."""
-        names = {"train/loss": "loss", "train/top1_acc": "top-1"}
+        names = {"train/loss": "loss", "train/top1_acc": "top-1", "train/recall@top3": "recall@3"}
         figures = [f"{names[name]} {mean:.3f}" for name, mean in pl_module.means if name in names]
         rate = self._videos * trainer.world_size / max(time.monotonic() - self._started, 1e-9)
-        return "  ".join([*figures, f"{rate:.1f} videos/s"])
+        return "  ".join([*figures, f"{rate:.1f} {pl_module.items}/s"])
 
     def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
         """Print the epoch's line; it stays above the bar."""
         if not trainer.is_global_zero:
             return
         line = f"{self._epoch(trainer)}  {self._figures(trainer, pl_module)}"
-        for name in ("top1_acc", "mean_class_accuracy"):
+        for name in ("top1_acc", "mean_class_accuracy", "mAP@0.5IOU"):
             value = trainer.callback_metrics.get(f"val/{name}")
             if value is not None:
                 line += f"  val {name} {float(value):.4f}"
@@ -109,7 +109,7 @@ class RunProgress(lightning.Callback):
         """Move on by a batch."""
         self._videos += len(batch) * trainer.world_size
         rate = self._videos / max(time.monotonic() - self._started, 1e-9)
-        self._update(self.name, batch_idx + 1, f"{rate:.1f} videos/s")
+        self._update(self.name, batch_idx + 1, f"{rate:.1f} {pl_module.items}/s")
 
     def track(self, items: Iterable[T], name: str, total: int) -> Iterator[T]:
         """Yield ``items`` while a bar of their own stands below the run's."""
