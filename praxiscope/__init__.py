@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from praxiscope.apps.detect import detect
     from praxiscope.apps.predict import Prediction, predict
     from praxiscope.data.video import open_video
     from praxiscope.errors import CheckpointError, DataError, PraxiscopeError, RecipeError
@@ -25,6 +26,7 @@ __all__ = [
     "Prediction",
     "RecipeError",
     "create_model",
+    "detect",
     "list_models",
     "load_checkpoint",
     "load_recipe",
@@ -40,6 +42,7 @@ _HOMES = {
     "PraxiscopeError": "errors",
     "RecipeError": "errors",
     "create_model": "zoo.create",
+    "detect": "apps.detect",
     "list_models": "zoo.cards",
     "load_checkpoint": "zoo.weights",
     "load_recipe": "recipe",

@@ -249,7 +249,14 @@ def _detect_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _quickstart_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--out", type=Path, default=Path("quickstart"), help="where all files go")
+    add = parser.add_argument
+    add(
+        "--task",
+        choices=("recognition", "detection"),
+        default="recognition",
+        help="what a video shows, or what each of several actors in it does (default: recognition)",
+    )
+    add("--out", type=Path, help="where all files go (default: quickstart, quickstart_detection)")
 
 
 def _tool_options(parser: argparse.ArgumentParser) -> None:
@@ -301,9 +308,14 @@ def _detect(args: argparse.Namespace) -> int:
 
 
 def _quickstart(args: argparse.Namespace) -> int:
-    from praxiscope.apps.quickstart import quickstart
+    if args.task == "detection":
+        from praxiscope.apps.quickstart_detection import quickstart_detection
 
-    quickstart(args.out)
+        quickstart_detection(args.out or Path("quickstart_detection"))
+    else:
+        from praxiscope.apps.quickstart import quickstart
+
+        quickstart(args.out or Path("quickstart"))
     return 0
 
 

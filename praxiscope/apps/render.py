@@ -1,7 +1,7 @@
 """A copy of a video with the predictions written on it: h264 in an mp4, one frame in memory."""
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 from av.container import InputContainer
 
+from praxiscope.apps.streams import rising, upright
 from praxiscope.data.video import Video
 from praxiscope.errors import PraxiscopeError, VideoError
 from praxiscope.types import Frame
@@ -61,32 +62,51 @@ def annotate_video(source: Path, target: Path, lines: Lines, *, crf: int = 18) -
 
 def _encode(source: Path, movie: InputContainer, target: str, lines: Lines, crf: int) -> int:
     """Decode, draw and encode frame by frame; return how many."""
+    video = movie.streams.best("video")  # not a cover picture, which may come first
+    assert isinstance(video, av.VideoStream), source
+    video.thread_type = "AUTO"
+    rate = video.average_rate or video.guessed_rate or Fraction(25)
+    tick = video.time_base or Fraction(1, 90_000)
+
+    def drawn() -> Iterator[tuple[int, Frame]]:
+        panel = None
+        frames = _timed_frames(source, movie, video, max(1, round(1 / (rate * tick))), tick)
+        for count, (time, image) in enumerate(frames):
+            if panel is None or callable(lines):
+                panel = lay_out(lines(count) if callable(lines) else lines, *image.shape[:2])
+            draw(panel, image)
+            yield time, image
+
+    count = encode(target, drawn(), rate=rate, tick=tick, crf=crf)
+    if not count:
+        raise VideoError(f"{source} holds no pictures that can be decoded.")
+    return count
+
+
+def encode(
+    target: str, images: Iterable[tuple[int, Frame]], *, rate: Fraction, tick: Fraction, crf: int
+) -> int:
+    """Write an h264 mp4 of images (H, W, 3) of even sides; return how many.
+
+    Each comes with its time in units of ``tick`` seconds; ``rate`` is about how many a second.
+    """
     # The index at the front lets a browser play the file while it still loads.
     with av.open(target, "w", format="mp4", options={"movflags": "faststart"}) as copy:
-        video = movie.streams.best("video")  # not a cover picture, which may come first
-        assert isinstance(video, av.VideoStream), source
-        video.thread_type = "AUTO"
-        rate = video.average_rate or video.guessed_rate or Fraction(25)
-        tick = video.time_base or Fraction(1, 90_000)
         stream = copy.add_stream("libx264", rate=rate, options={"crf": str(crf)})
         stream.pix_fmt = "yuv420p"
         stream.codec_context.time_base = tick
         stream.codec_context.color_range = MPEG_RANGE
         stream.codec_context.colorspace = BT601
-        count, panel = 0, None
-        for pts, image in _timed_frames(source, movie, video, max(1, round(1 / (rate * tick)))):
+        count = 0
+        for time, image in images:
             if count == 0:
                 stream.height, stream.width = image.shape[:2]
-            if panel is None or callable(lines):
-                panel = lay_out(lines(count) if callable(lines) else lines, *image.shape[:2])
-            draw(panel, image)
             frame = av.VideoFrame.from_ndarray(image, format="rgb24")
-            frame.pts, frame.time_base = pts, tick
+            frame.pts, frame.time_base = time, tick
             copy.mux(stream.encode(frame))
             count += 1
-        if not count:
-            raise VideoError(f"{source} holds no pictures that can be decoded.")
-        copy.mux(stream.encode(None))
+        if count:
+            copy.mux(stream.encode(None))
     return count
 
 
@@ -97,29 +117,21 @@ def _open(source: Path) -> InputContainer:
 
 
 def _timed_frames(
-    source: Path, movie: InputContainer, video: av.VideoStream, step: int
+    source: Path, movie: InputContainer, video: av.VideoStream, step: int, tick: Fraction
 ) -> Iterator[tuple[int, Frame]]:
-    """Yield rising times from 0, in the stream's ticks, and upright images of even size.
-
-    A frame without a usable time comes ``step`` ticks after the one before.
-    """
+    """Yield rising times from 0, in the stream's ticks, and upright images of even size."""
     height, width = video.height, video.width
-    # AVI stores no times of display: those that FFmpeg guesses run backwards around B-frames.
-    decode_times = movie.format.name == "avi"
-    first, last = None, -step
     try:
-        for frame in movie.decode(video):
-            time = frame.dts if decode_times else frame.pts
-            if first is None:
-                first = time or 0
-            last = time - first if time is not None and time - first > last else last + step
-            # The size is fixed, because a stream may change its own on the way.
-            image = frame.to_ndarray(format="rgb24", height=height, width=width)
-            image = np.rot90(image, round(frame.rotation / 90))  # both are counterclockwise
-            odd_rows, odd_columns = image.shape[0] % 2, image.shape[1] % 2
-            yield last, np.pad(image, ((0, odd_rows), (0, odd_columns), (0, 0)), mode="edge")
+        for time, frame in rising(movie.decode(video), movie, step, tick):
+            yield time, even_sides(upright(frame, height, width))
     except (av.FFmpegError, OSError) as error:
         raise VideoError(f"{source} cannot be decoded to its end: {error}") from error
+
+
+def even_sides(image: Frame) -> Frame:
+    """Repeat the last row or column where their number is odd, which h264 cannot store."""
+    odd_rows, odd_columns = image.shape[0] % 2, image.shape[1] % 2
+    return np.pad(image, ((0, odd_rows), (0, odd_columns), (0, 0)), mode="edge")
 
 
 @dataclass(frozen=True)
@@ -133,7 +145,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Panel:
-    """A translucent box in the top left corner. All numbers in pixels."""
+    """A translucent box, laid out for the top left corner. All numbers in pixels."""
 
     rows: tuple[Row, ...]
     font: cv2.FontFace
@@ -142,11 +154,17 @@ class Panel:
     top: int
     width: int
     row_height: int
+    bar: tuple[int, int, int] = BAR  # RGB, dark enough for light text
+
+    @property
+    def height(self) -> int:
+        """Rows of pixels."""
+        return self.row_height * len(self.rows)
 
     @property
     def bottom(self) -> int:
         """The first row of pixels below the box."""
-        return self.top + self.row_height * len(self.rows)
+        return self.top + self.height
 
     @property
     def right(self) -> int:
@@ -185,7 +203,9 @@ def draw(panel: Panel, image: Frame) -> None:
         baseline = top + round((panel.row_height + 0.7 * panel.size) / 2)  # 0.7: capital height
         if row.share is not None:
             length = round(panel.width * min(max(row.share, 0.0), 1.0))
-            image[top + 1 : top + panel.row_height - 1, panel.left : panel.left + length] = BAR
+            image[top + 1 : top + panel.row_height - 1, panel.left : panel.left + length] = (
+                panel.bar
+            )
         _put(image, row.text, panel.left + pad, baseline, panel)
         across = _text_width(row.number, panel.font, panel.size)
         _put(image, row.number, panel.right - pad - across, baseline, panel)
