@@ -1,22 +1,27 @@
-"""Average precision in its two definitions; both take equal scores as one step.
+"""Average precision in its two definitions; in both, the order within equal scores is no matter.
 
-The order within equal scores is not the network's doing, so no figure depends on it.
+That order is not the network's doing, so no figure depends on it.
 Letters: N scored items, P positives among them.
 """
 
 import numpy as np
 import numpy.typing as npt
 
-Floats = npt.NDArray[np.float64]
 Scores = npt.NDArray[np.floating]
 Flags = npt.NDArray[np.bool_]
 
 
 def average_precision(scores: Scores, positive: Flags) -> float:
-    """Return the mean precision at each positive, going down the scores: (N,), (N,) -> [0, 1]."""
+    """Return the mean precision at each positive, going down the scores: (N,), (N,) -> [0, 1].
+
+    Equal scores are one step.
+    """
     # Not torchmetrics: it squashes scores beyond [0, 1] with a float32 sigmoid, which makes ties.
     assert positive.any(), "average precision is undefined without a positive"
-    return float(_precision(scores, positive).mean())
+    right = np.sort(scores[positive])
+    found = len(right) - np.searchsorted(right, right)  # positives that score as high or higher
+    ranks = len(scores) - np.searchsorted(np.sort(scores), right)  # all that do
+    return float((found / ranks).mean())
 
 
 def interpolated_average_precision(scores: Scores, right: Flags, num_truth: int) -> float:
@@ -26,16 +31,18 @@ def interpolated_average_precision(scores: Scores, right: Flags, num_truth: int)
     What was never found counts as recall never reached. Precision at a recall is the best at that
     recall or a higher one, at all points.
 
+    The right ones among equal scores stand at the ranks that a random order gives them on average.
+    Files with three or four decimals have many equal scores, and the published evaluations take
+    them as they come. One step would be lower than those, by up to 0.001 for three decimals.
+
     Source: Pascal VOC from 2010 on, development kit, Section 3.4.1.
     """
     assert 0 < num_truth >= right.sum(), (num_truth, right.sum())
-    best = np.maximum.accumulate(_precision(scores, right))  # from the highest recall downwards
+    every, found = np.sort(-scores), np.sort(-scores[right])  # from the highest score down
+    above, above_found = np.searchsorted(every, found), np.searchsorted(found, found)
+    equal = np.searchsorted(every, found, side="right") - above
+    equal_found = np.searchsorted(found, found, side="right") - above_found
+    places = np.arange(1, len(found) + 1)
+    ranks = above + (places - above_found) * (equal + 1) / (equal_found + 1)
+    best = np.maximum.accumulate((places / ranks)[::-1])  # from the highest recall downwards
     return float(best.sum() / num_truth)
-
-
-def _precision(scores: Scores, positive: Flags) -> Floats:
-    """Return the precision at each positive, from the lowest score up: (N,), (N,) -> (P,)."""
-    right = np.sort(scores[positive])
-    found = len(right) - np.searchsorted(right, right)  # positives that score as high or higher
-    ranks = len(scores) - np.searchsorted(np.sort(scores), right)  # all that do
-    return np.asarray(found / ranks, dtype=np.float64)

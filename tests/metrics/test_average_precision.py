@@ -16,6 +16,9 @@ from praxiscope.metrics.average_precision import (
 
 Floats = npt.NDArray[np.float64]
 SCORES = hnp.arrays(np.float64, st.integers(1, 30), elements=st.integers(0, 9).map(lambda n: n / 9))
+DISTINCT = hnp.arrays(
+    np.float64, st.integers(1, 30), elements=st.integers(0, 99).map(lambda n: n / 99), unique=True
+)
 
 
 @given(SCORES, st.data())
@@ -43,11 +46,23 @@ def test_the_interpolated_area_worked_out_by_hand() -> None:
     assert interpolated_average_precision(scores, right, 5) == pytest.approx(expected)
 
 
-def test_equal_scores_are_one_step_in_every_order() -> None:
-    scores = np.array([0.5, 0.5, 0.5, 0.1])
-    for place in range(3):
-        right = np.arange(4) == place
-        assert interpolated_average_precision(scores, right, 1) == pytest.approx(1 / 3)
+def test_equal_scores_stand_where_a_random_order_has_them_on_average() -> None:
+    scores = np.array([0.9, 0.5, 0.5, 0.5, 0.5, 0.5, 0.1])
+    for places in ((1, 2), (4, 5), (1, 5)):
+        right = np.isin(np.arange(7), (0, *places))
+        # two of five: on average the second and the fourth of them
+        expected = (1 + 2 / 3 + 3 / 5) / 3
+        assert interpolated_average_precision(scores, right, 3) == pytest.approx(expected)
+
+
+def test_rounded_scores_give_the_area_of_the_unrounded_ones_but_for_chance() -> None:
+    random = np.random.default_rng(0)
+    right = random.random(20_000) < 0.05
+    exact = np.where(right, random.beta(2, 3, len(right)), random.beta(1, 5, len(right))) ** 2
+    area = interpolated_average_precision(exact, right, 1500)
+    assert 0.1 < area < 0.9
+    assert len(np.unique(exact.round(3))) < 1001
+    assert interpolated_average_precision(exact.round(3), right, 1500) == pytest.approx(area, 2e-3)
 
 
 def test_nothing_found_is_an_area_of_0() -> None:
@@ -56,7 +71,7 @@ def test_nothing_found_is_an_area_of_0() -> None:
     assert interpolated_average_precision(np.ones(2), np.zeros(2, dtype=bool), 3) == 0
 
 
-@given(SCORES, st.data())
+@given(DISTINCT, st.data())
 @settings(deadline=None)
 def test_the_interpolated_area_is_that_of_all_thresholds(
     scores: Floats, data: st.DataObject
