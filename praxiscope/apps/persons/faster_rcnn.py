@@ -95,7 +95,7 @@ def load_faster_rcnn(
         CheckpointError: The file is damaged or of another network, or the download fails.
     """
     builders = import_torchvision()
-    if weights == RANDOM:
+    if str(weights) == RANDOM:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
             model = _build(builders, _KINDS[-1], 2, min_score or 0.0, most=_RANDOM_PERSONS)

@@ -10,7 +10,7 @@ import torch
 from praxiscope.apps.persons.provider import (
     Persons,
     cannot_import,
-    first_line,
+    first_sentence,
     persons_above,
     shares,
 )
@@ -60,7 +60,7 @@ def load_hugging_face(
         CheckpointError: There is no such model, it is none that transformers knows for object
             detection, or it finds no persons.
     """
-    local = Path(model).is_dir()
+    local = bool(model) and Path(model).is_dir()
     if not local and not re.fullmatch(r"[\w.-]+(/[\w.-]+)?", model):
         raise CheckpointError(
             f"there is no folder {model}, and it is no name of a model of Hugging Face either. "
@@ -80,7 +80,7 @@ def load_hugging_face(
     except Exception as error:  # anything: of the network, the file, or the model's own libraries
         raise CheckpointError(
             f"the model {model} cannot be had from Hugging Face's transformers for the detection "
-            f"of persons: {first_line(error)}. Expected an object detection model with a "
+            f"of persons: {first_sentence(error)}. Expected an object detection model with a "
             "config.json, a preprocessor_config.json and a model.safetensors."
         ) from error
     names = {int(label): str(name) for label, name in network.config.id2label.items()}

@@ -21,7 +21,7 @@ import numpy.typing as npt
 from praxiscope.apps.persons.provider import (
     Persons,
     cannot_import,
-    first_line,
+    first_sentence,
     persons_above,
     shares,
     without_overlaps,
@@ -104,7 +104,7 @@ def load_onnx(
         session: Any = onnxruntime.InferenceSession(str(path), providers=there)
     except Exception as error:  # onnxruntime has a class of its own for every kind of damage
         raise CheckpointError(
-            f"{path} is no ONNX file that can be run: {first_line(error)}. Export it again."
+            f"{path} is no ONNX file that can be run: {first_sentence(error)}. Export it again."
         ) from error
     shape, half = _input(session.get_inputs(), path)
     name = session.get_inputs()[0].name
@@ -158,8 +158,8 @@ def _run(session: Any, name: str, pixels: Array, file: str) -> list[Array]:
         outputs: list[Array] = session.run(None, {name: pixels})
     except Exception as error:
         raise CheckpointError(
-            f"{file} cannot be run on an image of {pixels.shape}: {first_line(error)}. Expected "
-            "a detector of RGB images: export it again."
+            f"{file} cannot be run on an image of {pixels.shape}: {first_sentence(error)}. "
+            "Expected a detector of RGB images: export it again."
         ) from error
     return outputs
 

@@ -78,14 +78,14 @@ def cannot_import(library: str, extra: str, error: Exception) -> PraxiscopeError
     if isinstance(error, ModuleNotFoundError) and (error.name or "").split(".")[0] == library:
         state = "is not installed"
     else:
-        state = f"cannot be loaded ({first_line(error)})"
+        state = f"cannot be loaded ({first_sentence(error)})"
     return PraxiscopeError(
         f"the library {library}, which is to find the persons, {state}: run pip install "
         f"'praxiscope[{extra}]', or let something else find them with --persons."
     )
 
 
-def first_line(error: Exception) -> str:
-    """Return what an error of a library says, as part of a sentence."""
+def first_sentence(error: Exception) -> str:
+    """Return the first sentence of what an error of a library says, as part of another."""
     lines = str(error).strip().splitlines()
-    return lines[0].strip().rstrip(".:")[:200] if lines else type(error).__name__
+    return lines[0].split(". ")[0].strip(" .:")[:200] if lines else type(error).__name__
