@@ -77,6 +77,8 @@ def _lists(args: argparse.Namespace) -> dict[str, AvaList]:
 def _examine(name: str, ava: AvaList, num_videos: int | None) -> Examined:
     with progress_bar(Console(stderr=True)) as bar:
 
+        bar.add_task(f"{name} files", total=None, figures="")  # no one knows how long they take
+
         def track(videos: Sequence[str]) -> Iterable[str]:
             return bar.track(videos, task_id=bar.add_task(f"{name} videos", figures=""))
 
