@@ -79,11 +79,14 @@ def _cost(one: Card) -> str:
     """Return what a recipe costs in testing, in a few words."""
     if not one.recipe or not one.parameters or not one.gmacs_per_view or not one.views:
         return "(no recipe here yet)" if one.config_path else f"({one.method})"
+    cost = f"{one.parameters / 1e6:.1f} M parameters, {one.gmacs_per_view:.1f} GMACs"
+    if one.mean_ap is not None:
+        frames, height, width = one.views.split("x")
+        return f"{cost} with one person; {frames} frames of {height} x {width}"
     clips, crops, frames, size = one.views.split("x")
     plural = "" if crops == "1" else "s"
     return (
-        f"{one.parameters / 1e6:.1f} M parameters, {one.gmacs_per_view:.1f} GMACs per view; "
-        f"{clips} clips x {crops} crop{plural}, {frames} frames of {size} x {size}"
+        f"{cost} per view; {clips} clips x {crops} crop{plural}, {frames} frames of {size} x {size}"
     )
 
 

@@ -7,6 +7,8 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from praxiscope.models.detector import Detector
+
 
 @dataclass(frozen=True)
 class Complexity:
@@ -16,8 +18,10 @@ class Complexity:
     gmacs: float  # 1e9 multiply-adds of convolutions and matrix products; nothing else is counted
 
 
-def complexity(model: nn.Module, input_shape: tuple[int, ...]) -> Complexity:
+def complexity(model: nn.Module, input_shape: tuple[int, ...], *, boxes: int = 1) -> Complexity:
     """Count what ``model`` costs in testing for one input of ``input_shape``, batch included.
+
+    A detector is given ``boxes`` in each clip; the cost does not depend on where they are.
 
     Nothing is computed: a copy without data runs on the ``meta`` device, whatever the model's own
     is; a model built on ``meta`` serves as well. Norms, activations and poolings are left out, as
@@ -28,8 +32,11 @@ def complexity(model: nn.Module, input_shape: tuple[int, ...]) -> Complexity:
     """
     without_data = copy.deepcopy(model, _empty_tensors(model)).eval()
     counter = FlopCounterMode(display=False)
+    inputs: list[object] = [torch.empty(input_shape, device="meta")]
+    if isinstance(model, Detector):
+        inputs.append([torch.empty(boxes, 4, device="meta")] * input_shape[0])
     with counter, torch.no_grad():
-        without_data(torch.empty(input_shape, device="meta"))
+        without_data(*inputs)
     parameters = sum(parameter.numel() for parameter in model.parameters())
     return Complexity(parameters, counter.get_total_flops() / 2 / 1e9)
 

@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from praxiscope.errors import CheckpointError, DataError, RecipeError, did_you_mean
-from praxiscope.recipe import configs_folder
+from praxiscope.recipe import AnyRecipe, Recipe, configs_folder
 from praxiscope.zoo.download import fetch_checkpoint
 
 # Named in the published SlowOnly and SlowFast documents; the other datasets have no such file.
@@ -22,12 +22,18 @@ KINETICS400_CLASSES = (
 )
 
 
+# Detectors see whole frames, whose shape is the video's; they cost what this one costs, the usual
+# shape of videos of short side 256, with one person in it.
+FRAME_HEIGHT, FRAME_WIDTH = 256, 340
+
+
 @dataclass(frozen=True, kw_only=True)
 class Card:
     """One published row: a checkpoint, the recipe it belongs to, and what was reported for it.
 
     Source: the model-zoo documents of SlowOnly, SlowFast and spatio-temporal detection; where a row
     has a blank or an x, None. Parameters, multiply-adds and views are those of the recipe here.
+    Those of a detector are for frames of 256 x 340 pixels with one person in them.
     """
 
     row: int  # its place among all published rows, from 1
@@ -48,8 +54,8 @@ class Card:
     gpu_mem_mib: int | None  # per GPU, in training
     videos_per_second: str | None  # as printed: a rate, and the views it was measured with
     parameters: int | None
-    gmacs_per_view: float | None  # 1e9 multiply-adds of one view in testing
-    views: str | None  # in testing: clips x crops x frames x pixels
+    gmacs_per_view: float | None  # 1e9 multiply-adds of one view, or key frame, in testing
+    views: str | None  # in testing: clips x crops x frames x pixels; frames x height x width
     checkpoint_url: str | None  # None for a row that joins the scores of others
     log_url: str | None
     json_url: str | None
@@ -103,8 +109,8 @@ def list_models(pattern: str = "*") -> list[str]:
 def card(name: str | Path) -> Card:
     """Return the card of a recipe's name or path, or of a checkpoint's name, path or address.
 
-    Several rows may share a recipe: the one with the best top-1 is returned (then the first). Name
-    the checkpoint to choose another.
+    Several rows may share a recipe: the one with the best top-1 or mAP is returned (then the
+    first). Name the checkpoint to choose another.
 
     Raises:
         RecipeError: Nothing published has this name.
@@ -119,7 +125,7 @@ def card(name: str | Path) -> Card:
             f"The model zoo has no '{stem}'.{hint} Expected a recipe's or a checkpoint's name: "
             "`praxiscope zoo` lists them."
         )
-    return max(found, key=lambda one: one.top1 or 0.0)
+    return max(found, key=lambda one: one.top1 or one.mean_ap or 0.0)
 
 
 def fetch_published(card: Card, cache: Path | None = None) -> Path:
@@ -134,6 +140,30 @@ def fetch_published(card: Card, cache: Path | None = None) -> Path:
             "other rows of its table. tools/analysis/report_accuracy.py does that."
         )
     return fetch_checkpoint(card.checkpoint_url, cache)
+
+
+def view_shape(recipe: AnyRecipe) -> tuple[int, int, int, int]:
+    """Return (C, T, H, W) of what a recipe's network sees at a time in testing.
+
+    Of detection: key frames of the shape of 256 x 340, or the crop, if the recipe tests on one.
+    """
+    if isinstance(recipe, Recipe):
+        height = width = recipe.test_views.size
+    elif recipe.test_transform.size is not None:
+        height = width = recipe.test_transform.size
+    else:
+        height = recipe.test_transform.short_side[0]
+        width = round(height * FRAME_WIDTH / FRAME_HEIGHT)
+    return recipe.model.channels, recipe.clip.frames, height, width
+
+
+def views_in_words(recipe: AnyRecipe) -> str:
+    """Return what :attr:`Card.views` says of a recipe."""
+    _, frames, height, width = view_shape(recipe)
+    if not isinstance(recipe, Recipe):
+        return f"{frames}x{height}x{width}"
+    views = recipe.test_views
+    return f"{views.num_clips}x{views.crops}x{frames}x{height}"
 
 
 def class_names(card: Card, cache: Path | None = None) -> tuple[str, ...] | None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from praxiscope.zoo.cards import cards
+from tests.parity.test_detection import RECIPES as DETECTION
 from tests.parity.test_recognition import NAMES
 
 ROOT = Path(__file__).parents[2]
@@ -58,7 +59,7 @@ def test_only_rows_with_figures_of_the_reference_count_as_verified() -> None:
     for one in cards():
         claims = page[one.row].split("|")[-3].strip()
         assert page[one.row].split("|")[-2].strip().endswith("accuracy")
-        if one.config in NAMES:
+        if one.config in NAMES or one.config in DETECTION:
             assert claims == "loads, parity, trains"
         elif one.recipe:
             assert claims == "loads, parity, trains *"

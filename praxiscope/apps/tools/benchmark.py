@@ -17,6 +17,7 @@ from praxiscope.errors import PraxiscopeError
 from praxiscope.models.complexity import complexity
 from praxiscope.models.recognizer import Recognizer, score_views
 from praxiscope.recipe import Recipe, load_recipe
+from praxiscope.zoo.cards import view_shape
 from praxiscope.zoo.create import find_checkpoint, load_model
 
 WARM_UP = {"cuda": 5, "cpu": 1}  # videos
@@ -98,12 +99,6 @@ def run(args: argparse.Namespace) -> int:
     print(f"Peak memory {owner}: {speed.peak_bytes / MIB:.0f} MiB")
     print(f"{cost.gmacs:.2f} GMACs a view, {cost.gmacs * views.num_views:.1f} GMACs a video")
     return 0
-
-
-def view_shape(recipe: Recipe) -> tuple[int, int, int, int]:
-    """Return (C, T, H, W) of one test view."""
-    size = recipe.test_views.size
-    return recipe.model.channels, recipe.clip.frames, size, size
 
 
 def time_videos(

@@ -4,11 +4,14 @@ import argparse
 
 import torch
 
+from praxiscope.checks import check_whole
 from praxiscope.errors import PraxiscopeError
 from praxiscope.models.complexity import complexity
-from praxiscope.recipe import Recipe, load_recipe
+from praxiscope.recipe import AnyRecipe, Recipe, load_recipe
+from praxiscope.zoo.cards import view_shape
 
 Shape = tuple[int, ...]
+MOST_BOXES = 10_000
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -21,19 +24,22 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         metavar="N",
         help="of the input: SIZE, or HEIGHT WIDTH, with the recipe's channels and frames; or all "
-        "of BATCH CHANNELS FRAMES HEIGHT WIDTH (default: one view of the recipe's test)",
+        "of BATCH CHANNELS FRAMES HEIGHT WIDTH (default: one view of the recipe's test; of "
+        "detection frames of 256 x 340)",
     )
+    add("--boxes", type=int, default=1, help="persons in each clip, of detection (default: 1)")
     add("--cfg-options", nargs="+", action="extend", default=[], metavar="FIELD=VALUE")
 
 
 def run(args: argparse.Namespace) -> int:
     """Print the shape, the multiply-adds and the parameters."""
+    check_whole(args.boxes, "--boxes", least=0, most=MOST_BOXES)
     recipe = load_recipe(args.config, args.cfg_options)
     shape = input_shape(recipe, args.shape)
     with torch.device("meta"):
         model = recipe.model.build()
     try:
-        found = complexity(model, shape)
+        found = complexity(model, shape, boxes=args.boxes)
     except (RuntimeError, ValueError) as error:
         reason = str(error).partition("\n")[0].rstrip(".")
         raise PraxiscopeError(
@@ -42,18 +48,21 @@ def run(args: argparse.Namespace) -> int:
         ) from error
     line = "=" * 30
     print(f"{line}\nInput shape: {shape}")
+    if not isinstance(recipe, Recipe):
+        print(f"Boxes in each clip: {args.boxes}")
     print(f"Flops: {found.gmacs:.4f} GMac\nParams: {found.parameters / 1e6:.4f} M\n{line}")
     print("Multiply-adds of convolutions and matrix products; nothing else is counted.")
     return 0
 
 
-def input_shape(recipe: Recipe, given: list[int] | None) -> Shape:
+def input_shape(recipe: AnyRecipe, given: list[int] | None) -> Shape:
     """Return (batch, channels, frames, height, width) of one, two, five or no numbers.
 
     Raises:
         PraxiscopeError: There are others, or one is not above 0.
     """
-    numbers = given or [recipe.test_views.size]
+    channels, frames, *size = view_shape(recipe)
+    numbers = given or size
     if len(numbers) not in (1, 2, 5) or min(numbers) < 1:
         raise PraxiscopeError(
             f"--shape {_text(numbers, ' ')}: expected SIZE, HEIGHT WIDTH, or all of BATCH CHANNELS "
@@ -61,7 +70,7 @@ def input_shape(recipe: Recipe, given: list[int] | None) -> Shape:
         )
     if len(numbers) == 5:
         return tuple(numbers)
-    return 1, recipe.model.channels, recipe.clip.frames, numbers[0], numbers[-1]
+    return 1, channels, frames, numbers[0], numbers[-1]
 
 
 def _text(numbers: list[int] | Shape, sign: str = "x") -> str:

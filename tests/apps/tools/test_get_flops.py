@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 
 from praxiscope.cli import tool_main
+from praxiscope.zoo.cards import card
 
 SLOWONLY = "slowonly_r50_4x16x1_256e_kinetics400_rgb"
+DETECTOR = "slowonly_kinetics400-pretrained-r50_8xb16-4x16x1-20e_ava21-rgb"
 FLOW = "slowonly_r50_4x16x1_256e_kinetics400_flow"
 
 
@@ -32,6 +34,38 @@ def test_the_cost_of_an_input_is_printed(
     assert "Params: 32.4541 M" in printed or arguments[0] == FLOW
 
 
+@pytest.mark.parametrize(
+    ("options", "clips", "boxes"),
+    [
+        (["--shape", "256"], 1, 1),
+        (["--shape", "256", "--boxes", "0"], 1, 0),
+        (["--shape", "2", "3", "4", "256", "256", "--boxes", "3"], 2, 3),
+    ],
+)
+def test_a_detector_costs_more_in_its_last_stage_and_with_every_person(
+    capsys: pytest.CaptureFixture[str], options: list[str], clips: int, boxes: int
+) -> None:
+    assert tool_main("get_flops", [DETECTOR, *options]) == 0
+    printed = capsys.readouterr().out.splitlines()
+    assert f"Input shape: ({clips}, 3, 4, 256, 256)" in printed
+    assert f"Boxes in each clip: {boxes}" in printed
+    assert "Params: 31.8005 M" in printed
+    conv1, conv2, conv3, shortcut = 3 * 2048 * 512, 9 * 512 * 512, 512 * 2048, 1024 * 2048
+    strided = 4 * 8 * 8 * (2 * conv1 + 3 * conv2 + 3 * conv3 + shortcut)  # four times as many now
+    person = 8 * 8 * 16 * 16 * 2048 + 2048 * 81  # RoIAlign as one product, the classifier
+    recogniser = 27.2596e9 - 2048 * 400
+    expected = clips * (recogniser + 3 * strided + boxes * person) / 1e9
+    gmacs = float(next(line for line in printed if line.startswith("Flops: ")).split()[1])
+    assert gmacs == pytest.approx(expected, abs=1.5e-4)
+
+
+def test_a_detector_sees_whole_frames(capsys: pytest.CaptureFixture[str]) -> None:
+    assert tool_main("get_flops", [DETECTOR]) == 0
+    printed = capsys.readouterr().out.splitlines()
+    assert "Input shape: (1, 3, 4, 256, 340)" in printed
+    assert f"Flops: {card(DETECTOR).gmacs_per_view} GMac" in printed
+
+
 def test_height_and_width_may_differ(capsys: pytest.CaptureFixture[str]) -> None:
     assert tool_main("get_flops", [SLOWONLY, "--shape", "340", "256"]) == 0
     assert "Input shape: (1, 3, 4, 340, 256)" in capsys.readouterr().out
@@ -42,6 +76,7 @@ def test_height_and_width_may_differ(capsys: pytest.CaptureFixture[str]) -> None
     [
         ([SLOWONLY, "--shape", "1", "3", "224", "224"], "no shape of four numbers"),
         ([SLOWONLY, "--shape", "0"], "each above 0"),
+        ([DETECTOR, "--boxes", "-1"], "--boxes must be a whole number from 0 to 10000, not -1"),
         ([SLOWONLY, "--shape", "1", "2", "4", "64", "64"], "cannot take an input of 1x2x4x64x64"),
         (["slowonly_r50_4x16x1"], "there is no recipe 'slowonly_r50_4x16x1'"),
     ],

@@ -8,9 +8,9 @@ import pytest
 import praxiscope.recipe
 from praxiscope.apps.tools.print_config import as_python
 from praxiscope.cli import tool_main
-from praxiscope.data import catalog, lists, sampling, transforms
-from praxiscope.models import slowfast, slowonly
-from praxiscope.recipe import configs_folder, load_recipe
+from praxiscope.data import ava_lists, boxes, catalog, lists, sampling, transforms
+from praxiscope.models import detector, losses, nonlocal3d, slowfast, slowonly
+from praxiscope.recipe import DetectionRecipe, configs_folder, load_recipe
 
 ROOT = Path(__file__).parents[3]
 NAME = "slowonly_r50_4x16x1_256e_kinetics400_rgb"
@@ -32,6 +32,25 @@ def test_what_is_printed_is_the_recipe_in_python(
         names |= vars(module)
     assert eval(text, names) == load_recipe(name, options[1:])
     assert max(map(len, text.splitlines())) <= 100
+
+
+@pytest.mark.parametrize(
+    "name", [path.stem for path in sorted((configs_folder() / "detection").rglob("slow*.py"))[::5]]
+)
+def test_a_recipe_of_detection_is_printed_too(
+    capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    options = ["--cfg-options", "val.fps=15", "model.network.dropout=0.25"]
+    assert tool_main("print_config", [name, *options]) == 0
+    text = capsys.readouterr().out.partition("\n")[2]
+    names = {"Path": Path, "DetectionRecipe": DetectionRecipe}
+    for module in (praxiscope.recipe, ava_lists, boxes, sampling, slowfast, slowonly):
+        names |= vars(module)
+    names |= vars(detector) | vars(losses) | vars(nonlocal3d)
+    assert eval(text, names) == load_recipe(name, options[1:])
+    assert tool_main("print_config", [name, "--json"]) == 0
+    content = json.loads(capsys.readouterr().out)
+    assert (content["class"], content["train"]["class"]) == ("DetectionRecipe", "AvaList")
 
 
 def test_json_names_the_class_of_each_object(capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,6 +11,7 @@ from safetensors import safe_open
 
 from praxiscope.apps.tools.publish_model import publish
 from praxiscope.cli import tool_main
+from praxiscope.models.detector import ActorDetector
 from praxiscope.models.slowonly import SlowOnly
 from praxiscope.zoo.download import expected_digest
 from praxiscope.zoo.weights import load_checkpoint, save_weights
@@ -71,9 +72,19 @@ def test_safetensors_keep_the_class_names(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
-def test_a_published_model_of_ours_loads_again(tmp_path: Path, suffix: str) -> None:
+@pytest.mark.parametrize(
+    "entry",
+    [
+        SlowOnly(num_classes=8, width=8),
+        ActorDetector(network=SlowOnly(num_classes=8, width=8), acrn=True),
+    ],
+    ids=["recogniser", "detector"],
+)
+def test_a_published_model_of_ours_loads_again(
+    tmp_path: Path, suffix: str, entry: SlowOnly | ActorDetector
+) -> None:
     torch.manual_seed(0)
-    model, other = (SlowOnly(num_classes=8, width=8).build() for _ in range(2))
+    model, other = (entry.build() for _ in range(2))
     save_weights(model, tmp_path / "run.pth", [f"class {n}" for n in range(8)])
     path = publish(tmp_path / "run.pth", tmp_path / f"net{suffix}")
     report = load_checkpoint(other, path)
