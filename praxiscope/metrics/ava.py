@@ -121,7 +121,7 @@ def evaluate(
     Raises:
         RecipeError: There is no such protocol.
         DataError: The ground truth holds no box of these classes, or one that ends before it
-            begins.
+            begins; or one side is in pixels and the other in shares of the frame.
         PraxiscopeError: A score is NaN.
     """
     check_protocol(protocol)
@@ -130,6 +130,12 @@ def evaluate(
         raise PraxiscopeError(
             "Some scores are NaN: the network has diverged; train with a lower learning rate or "
             "gradient clipping."
+        )
+    in_pixels = [bool(np.median(b.boxes.max(axis=1)) > 2) for b in (detections, truth) if len(b)]
+    if len(set(in_pixels)) > 1:
+        raise DataError(
+            f"The {'detections' if in_pixels[0] else 'boxes of the ground truth'} are in pixels, "
+            "the others in shares of the frame: divide by the frame's width and height."
         )
     rules = PROTOCOLS[protocol]
     detections, truth = (_of_classes(boxes, class_names) for boxes in (detections, truth))

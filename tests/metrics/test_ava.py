@@ -180,6 +180,15 @@ def test_ground_truth_with_corners_in_another_order_is_refused() -> None:
         evaluate(boxes_of(), boxes_of(("a", (0.5, 0.1, 0.1, 0.5), 1, 0)), NAMES)
 
 
+def test_detections_in_pixels_are_not_held_against_shares() -> None:
+    shares, pixels = boxes_of(("a", BOX, 1, 0)), boxes_of(("a", (32, 24, 160, 120), 1, 0))
+    with pytest.raises(DataError, match="The detections are in pixels"):
+        evaluate(pixels, shares, NAMES)
+    with pytest.raises(DataError, match="The boxes of the ground truth are in pixels"):
+        evaluate(shares, pixels, NAMES)
+    assert evaluate(pixels, pixels, NAMES)["mAP@0.5IOU"] == 1
+
+
 def test_scores_of_a_diverged_network_are_refused() -> None:
     with pytest.raises(PraxiscopeError, match="NaN"):
         evaluate(boxes_of(("a", BOX, 1, math.nan)), boxes_of(("a", BOX, 1, 0)), NAMES)

@@ -1,6 +1,6 @@
 """Print the frame mAP of action detections, class by class; --help lists the options.
 
-python tools/analysis/report_map.py DETECTIONS --ground-truth CSV --label-map PBTXT [--plot PLOT]
+python tools/analysis/report_map.py DETECTIONS --config CONFIG [--plot PLOT]
 """
 
 import sys
