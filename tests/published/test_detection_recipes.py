@@ -13,6 +13,7 @@ import pytest
 
 from praxiscope.data.ava_lists import AvaList
 from praxiscope.data.boxes import WHOLE_FRAME, BoxTransform
+from praxiscope.data.catalog import ava, ava_kinetics
 from praxiscope.models.conventions import RGB
 from praxiscope.models.detector import ActorDetector
 from praxiscope.models.losses import ActorLoss
@@ -136,31 +137,42 @@ def test_the_lists_are_where_the_published_configs_have_them(name: str) -> None:
     recipe, config = loaded(name)
     assert recipe.test is None
     lists = ((recipe.train, "train"), (recipe.val, "val"), (recipe.val, "test"))
-    for ava, published in ((ava, config["data"][split]) for ava, split in lists):
-        assert files(ava) == {
+    for ours, published in ((ours, config["data"][split]) for ours, split in lists):
+        assert files(ours) == {
             "ann_file": published["ann_file"],
             "exclude_file": published["exclude_file"],
             "label_file": published["label_file"],
             "proposal_file": published["proposal_file"],
             "img": published["data_prefix"]["img"],
         }
-        assert (ava.kind, published["decode"]) == ("frames", "frame images")
-        assert ava.num_classes == config["roi_head"]["bbox_head"]["num_classes"]
-        assert ava.convention == "1.x"
+        assert (ours.kind, published["decode"]) == ("frames", "frame images")
+        assert ours.num_classes == config["roi_head"]["bbox_head"]["num_classes"]
+        assert ours.convention == "1.x"
         mixed = published["dataset"] == "AVAKineticsDataset"
-        assert (ava.trimmed, ava.late) == ((True, -1) if mixed else (False, 1))
+        assert (ours.trimmed, ours.late) == ((True, -1) if mixed else (False, 1))
     counted = {k: v for k, v in files(recipe.val).items() if k in config["evaluate"]}
     assert {"type": "AVAMetric", **counted} == config["evaluate"]
     assert (recipe.protocol, recipe.metrics) == ("reference-1.x", ("mAP",))
 
 
-def files(ava: AvaList) -> dict[str, str]:
+@pytest.mark.parametrize("version", ["2.1", "2.2"])
+def test_films_can_be_read_instead_of_their_images(version: Any) -> None:
+    name = f"slowfast-acrn_kinetics400-pretrained-r50_8xb8-8x8x1-cosine-10e_ava{version}-rgb"
+    documented = "train.kind=video train.root=data/ava/videos_15min"
+    options = [*documented.split(), *documented.replace("train", "val").split()]
+    recipe = load_recipe(name.replace(version, version[0] + version[2]), options)
+    assert recipe.train == ava("train", version, "video")
+    assert recipe.val == ava("val", version, "video")
+    assert ava_kinetics("train", "video").root == Path("data/ava_kinetics/videos")
+
+
+def files(listed: AvaList) -> dict[str, str]:
     return {
-        "ann_file": str(ava.annotations),
-        "exclude_file": str(ava.excluded),
-        "label_file": str(ava.label_map),
-        "proposal_file": str(ava.proposals),
-        "img": str(ava.root),
+        "ann_file": str(listed.annotations),
+        "exclude_file": str(listed.excluded),
+        "label_file": str(listed.label_map),
+        "proposal_file": str(listed.proposals),
+        "img": str(listed.root),
     }
 
 
