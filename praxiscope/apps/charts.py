@@ -5,7 +5,7 @@ text is legible on a light and on a dark page.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 
@@ -163,6 +163,37 @@ def nice_ticks(low: float, high: float, *, whole: bool = False, about: int = 5) 
     first = math.floor(low / step + 1e-9)
     last = max(math.ceil((low + span) / step - 1e-9), first + 1)
     return [round(i * step, 12) for i in range(first, last + 1)]
+
+
+def shares_table(
+    caption: str,
+    head: str,
+    columns: Sequence[str],
+    rows: Mapping[str, Sequence[float]],
+    marked: Collection[tuple[str, str]] = (),
+) -> str:
+    """Return a table of numbers between 0 and 1 whose cells are filled as far as they say.
+
+    Args:
+        head: What the names of the rows are.
+        rows: One number a column; NaN is an empty cell.
+        marked: Row and column of cells with a frame around them.
+    """
+    lines = []
+    for name, values in rows.items():
+        cells = "".join(
+            f'<td class="share{" marked" if (name, column) in marked else ""}" '
+            f'style="--share:{value:.3f}">{100 * value:.1f}</td>'
+            if math.isfinite(value)
+            else "<td></td>"
+            for column, value in zip(columns, values, strict=True)
+        )
+        lines.append(f'<tr><th scope="row">{escape(name)}</th>{cells}</tr>')
+    titles = "".join(f'<th scope="col">{escape(column)}</th>' for column in columns)
+    return (
+        f'<div class="scroll"><table class="shares"><caption>{escape(caption)}</caption>'
+        f'<tr><th scope="col">{escape(head)}</th>{titles}</tr>{"".join(lines)}</table></div>'
+    )
 
 
 def confusion(class_names: Sequence[str], counts: npt.NDArray[np.integer]) -> str:

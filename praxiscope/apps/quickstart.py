@@ -15,22 +15,19 @@ Everything lies below one folder::
 import csv
 import io
 import json
-import os
-import platform
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
-import torch
 from rich.console import Console
 
+from praxiscope.apps.quickstart_parts import generate, machine, read_curves, say
 from praxiscope.apps.report import ClipResult, Curve, Report, choose_clips, write_report
 from praxiscope.data.lists import VideoList, class_names
 from praxiscope.data.synthetic import MotionDataset, MotionVideos, Split, write_motion_dataset
 from praxiscope.engine.checkpoints import StoppedError
-from praxiscope.engine.progress import progress_bar
 from praxiscope.engine.recognition import Scored
 from praxiscope.engine.results import check_writable, write_results
 from praxiscope.engine.testing import ScoreOptions, run_test
@@ -42,6 +39,7 @@ from praxiscope.zoo.files import write_atomically
 from praxiscope.zoo.weights import save_weights
 
 RECIPE = "quickstart_motions"
+CURVES = {"train loss": "train/loss_epoch", "train accuracy": "train/top1_acc_epoch"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,15 +146,16 @@ def quickstart(
 
 def _generate(root: Path, size: QuickstartSize, console: Console) -> MotionDataset:
     """Write the videos that are not there yet, under a bar."""
-    with progress_bar(console) as bar:
-        task = bar.add_task("generate videos", total=None, figures="")
-        return write_motion_dataset(
+    return generate(
+        lambda progress: write_motion_dataset(
             root,
             train_per_class=size.train_per_class,
             test_per_class=size.test_per_class,
             videos=size.videos,
-            progress=lambda count, total: bar.update(task, completed=count, total=total),
-        )
+            progress=progress,
+        ),
+        console,
+    )
 
 
 def _recipe(dataset: MotionDataset, size: QuickstartSize) -> Recipe:
@@ -186,23 +185,11 @@ def _run(recipe: Recipe, folder: Path, name: str, *, seed: int, one_frame: bool 
     )
     return _Run(
         model=trained.model,
-        curves=_read_curves(trained.curves, name),
+        curves=read_curves(trained.curves, name, CURVES),
         scored=tested.scored,
         top1=tested.metrics["top1_acc"],
         train_seconds=between - started,
         test_seconds=time.monotonic() - between,
-    )
-
-
-def _read_curves(path: Path, name: str) -> tuple[Curve, ...]:
-    """Return loss and accuracy of each epoch, counted from 1."""
-    with path.open(newline="", encoding="utf-8") as file:
-        rows = [row for row in csv.DictReader(file) if row["train/loss_epoch"]]
-    epochs = [int(row["epoch"]) + 1 for row in rows]
-    columns = {"train loss": "train/loss_epoch", "train accuracy": "train/top1_acc_epoch"}
-    return tuple(
-        Curve(f"{name}: {quantity}", epochs, [float(row[column]) for row in rows])
-        for quantity, column in columns.items()
     )
 
 
@@ -268,8 +255,6 @@ def _settings(
 ) -> dict[str, str]:
     """Return what somebody needs to judge the figures, or to repeat them."""
     clip, optim, views, videos = recipe.clip, recipe.optim, recipe.test_views, size.videos
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    device = torch.cuda.get_device_name() if torch.cuda.is_available() else f"{cores} CPU cores"
     classes = recipe.model.num_classes
     return {
         "recipe": RECIPE,
@@ -282,7 +267,7 @@ def _settings(
         "test views": f"{views.num_clips} clips x {views.crops} crops of {views.size} pixels",
         "optimiser": f"{optim}, {recipe.schedule}",
         "seed": f"{seed}; of the videos {videos.seed}",
-        "machine": f"{device}, {platform.machine()}, torch {torch.__version__}",
+        "machine": machine(),
         "seconds": f"videos {generated:.0f}; training {motion.train_seconds:.0f}, with one frame "
         f"{still.train_seconds:.0f}; testing {motion.test_seconds:.0f}, with one frame "
         f"{still.test_seconds:.0f}",
@@ -291,7 +276,8 @@ def _settings(
 
 def _say(console: Console, result: Quickstart, video: Path) -> None:
     """Print the figures, where things are, and what to do next."""
-    lines = (
+    say(
+        console,
         f"top-1 on {result.test_videos} unseen videos: {result.top1:.3f}; "
         f"given one frame: {result.one_frame_top1:.3f}; {result.seconds:.0f} seconds in all.",
         f"report:      {result.report}",
@@ -301,5 +287,3 @@ def _say(console: Console, result: Quickstart, video: Path) -> None:
         f"  praxiscope predict {video} --model {RECIPE} --checkpoint {result.checkpoint}",
         f"or copy the recipe {RECIPE}.py for videos of your own and run praxiscope train on it.",
     )
-    for line in lines:
-        console.print(line, highlight=False, markup=False, soft_wrap=True)

@@ -7,7 +7,7 @@ class name can't become code even if it slipped past the escaping.
 
 import base64
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
 from typing import BinaryIO
@@ -57,6 +57,7 @@ class Report:
     clips: Sequence[ClipResult]  # at most MAX_CLIPS: see choose_clips
     settings: Mapping[str, str]
     notes: str  # what this is, in two or three sentences
+    parts: Mapping[str, str] = field(default_factory=dict)  # title -> more of the page, as HTML
 
 
 def choose_clips(
@@ -113,6 +114,7 @@ def render_report(report: Report) -> str:
             "Which classes are mixed up",
             confusion(report.class_names, report.confusion) if report.confusion.size else "",
         ),
+        *(_section(escape(title), body) for title, body in report.parts.items()),
         _section("Test clips", _clips(report.clips)),
         _section("Settings", _settings(report.settings)),
     ]
@@ -257,6 +259,14 @@ th { font-weight: 500; text-align: left; }
 .confusion td.wrong { background: rgb(var(--miss) / var(--share)); }
 .confusion td.right { outline: 2px solid rgb(var(--hit)); outline-offset: -2px; }
 .confusion td.strong { color: #fff; font-weight: 600; }
+.shares th, .shares td { padding: .35rem .8rem; border-bottom: 1px solid var(--line); }
+.shares td { text-align: right; background: linear-gradient(90deg,
+  rgb(var(--hit) / .45) calc(100% * var(--share)), transparent 0); min-width: 7rem; }
+.shares td.marked { outline: 2px solid rgb(var(--hit)); outline-offset: -2px; font-weight: 650; }
+.moments { list-style: none; padding: 0; display: grid; gap: 1rem; }
+.moments figure { margin: 0; padding: .9rem; }
+.moments img { width: 100%; image-rendering: pixelated; }
+.moments ol { margin: .5rem 0 0; font-size: .9rem; }
 .total { color: var(--soft); text-align: center; }
 .clips { list-style: none; padding: 0; display: grid; gap: 1rem;
   grid-template-columns: repeat(auto-fill, minmax(min(100%, 230px), 1fr)); }

@@ -62,18 +62,18 @@ State = npt.NDArray[np.float64]  # (4,): x and y from the slot's centre, log of 
 
 # What a motion adds to a state in a second. The unit of length is the side of a slot.
 _RATES: Mapping[Motion, tuple[float, float, float, float]] = {
-    "left": (-0.25, 0, 0, 0),
-    "right": (0.25, 0, 0, 0),
-    "up": (0, -0.25, 0, 0),
-    "down": (0, 0.25, 0, 0),
+    "left": (-0.3, 0, 0, 0),
+    "right": (0.3, 0, 0, 0),
+    "up": (0, -0.3, 0, 0),
+    "down": (0, 0.3, 0, 0),
     "clockwise": (0, 0, 0, 0.4),
     "anticlockwise": (0, 0, 0, -0.4),
-    "grow": (0, 0, 0.6, 0),
-    "shrink": (0, 0, -0.6, 0),
+    "grow": (0, 0, 0.5, 0),
+    "shrink": (0, 0, -0.5, 0),
 }
-_RADII = (0.17, 0.25)  # smallest and largest at a key frame
+_RADII = (0.19, 0.26)  # smallest and largest at a key frame
 # How far a centre can be from its slot's at a key frame: no actor ever leaves its slot.
-_PLAY = 0.5 - _RADII[1] * math.exp(0.6 / 2) - 0.25 / 2
+_PLAY = 0.5 - _RADII[1] * math.exp(0.5 / 2) - 0.3 / 2
 _ROUND = np.linspace(0, 2 * math.pi, 32, endpoint=False)
 
 

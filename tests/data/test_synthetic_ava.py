@@ -111,14 +111,14 @@ def performer(*acts: Act, kind: int = 0) -> Performer:
 @pytest.mark.parametrize(
     ("motion", "name", "change"),
     [
-        ("left", "x", -20),
-        ("right", "x", 20),
-        ("up", "y", -20),
-        ("down", "y", 20),
+        ("left", "x", -24),
+        ("right", "x", 24),
+        ("up", "y", -24),
+        ("down", "y", 24),
         ("clockwise", "angle", 115.2),
         ("anticlockwise", "angle", -115.2),
-        ("grow", "radius", 20 * (math.exp(0.24) - math.exp(-0.24))),
-        ("shrink", "radius", 20 * (math.exp(-0.24) - math.exp(0.24))),
+        ("grow", "radius", 20 * (math.exp(0.2) - math.exp(-0.2))),
+        ("shrink", "radius", 20 * (math.exp(-0.2) - math.exp(0.2))),
     ],
 )
 def test_a_motion_changes_one_figure_of_the_pose_around_the_key_frame(
