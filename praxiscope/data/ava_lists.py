@@ -209,7 +209,7 @@ def source_path(ava: AvaList, source: Source) -> Path:
     path = Path(ava.root) / source.path
     if ava.kind == "frames":
         return path
-    files = [path, *(path.with_name(path.name + suffix) for suffix in sorted(VIDEO_SUFFIXES))]
+    files = [path, *(path.parent / (path.name + suffix) for suffix in sorted(VIDEO_SUFFIXES))]
     return next((file for file in files if file.is_file()), path)
 
 

@@ -1,11 +1,13 @@
 """What is found in annotations that are wrong, each mistake planted by itself."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from praxiscope.data.ava_lists import AvaList, read_key_frames
 from praxiscope.data.doctor.compare import compare
@@ -183,6 +185,30 @@ def test_a_csv_of_sources_must_name_all_videos(ava: AvaList, tmp_path: Path) -> 
     found = wrong(examine(listed))
     assert found["videos that the sources do not name"].example == f"{ava.annotations}:4: b"
     assert "second time" in found["malformed lines of video sources"].example
+
+
+NAMES = st.sampled_from(["a", "b", ".", "/", "..", "é", "\0", "x" * 300, '"', "", "[b]"])
+NUMBERS = st.sampled_from(
+    ["0011", "0012", "12.5", "0", "1", "2", "0.2", "0.7", "-1", "1e308", "-1e308", "9" * 30, "nan"]
+)
+LINES_OF_ANY_KIND = st.lists(
+    st.tuples(NAMES, *[NUMBERS] * 6) | st.lists(NAMES | NUMBERS, max_size=9), max_size=8
+)
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@given(lines=LINES_OF_ANY_KIND)
+def test_whatever_an_annotation_file_holds_is_a_finding(
+    ava: AvaList, lines: list[Sequence[str]]
+) -> None:
+    ava.annotations.write_text("\n".join(",".join(line) for line in lines))
+    one = examine(ava, num_videos=2)
+    assert compare({"train": one, "val": one})
+    errors = [finding for finding in one.findings if finding.severity == "error"]
+    try:
+        read_key_frames(ava)
+    except DataError:
+        assert errors  # whatever stops training is one
 
 
 def test_lists_are_compared_with_the_training_list(ava: AvaList, tmp_path: Path) -> None:

@@ -120,6 +120,15 @@ def test_proposals_beside_all_persons_are_an_error(ava: AvaList) -> None:
     assert (found.severity, found.count) == ("error", 4)
 
 
+def test_parts_of_untrimmed_videos_have_the_proposals_of_the_whole(ava: AvaList) -> None:
+    ava.annotations.write_text(ava.annotations.read_text().replace("a,", "f_000010_000015,"))
+    (ava.root / "a").rename(ava.root / "f_000010_000015")
+    content = {key.replace("a", "f"): boxes for key, boxes in spoilt().items()}
+    assert ava.excluded is not None
+    ava.excluded.write_text("")
+    assert wrong(examine(replace(with_proposals(ava, content), trimmed=True))) == {}
+
+
 def random_boxes(rng: np.random.Generator, number: int) -> np.ndarray:
     corners = np.sort(rng.random((number, 2, 2)), axis=1)
     return corners.reshape(number, 4)

@@ -57,7 +57,7 @@ def _not_annotated(lists: Sequence[Examined]) -> list[Finding]:
     roots: dict[tuple[Path, str], set[str]] = {}
     for one in lists:
         if one.rows is not None and one.ava.sources is None and Path(one.ava.root).is_dir():
-            names = {Path(video).parts[0] for video in one.rows.videos}
+            names = {part for video in one.rows.videos for part in Path(video).parts[:1]}
             roots.setdefault((Path(one.ava.root), one.ava.kind), set()).update(names)
     findings = []
     for (root, kind), names in roots.items():

@@ -37,6 +37,7 @@ class Examined:
     findings: tuple[Finding, ...]
 
 
+@np.errstate(over="ignore", invalid="ignore")  # of numbers that are too large for a box
 def examine(ava: AvaList, *, num_videos: int | None = None, track: Track = iter) -> Examined:
     """Return what is wrong with a list's files and videos, and what was found in order.
 

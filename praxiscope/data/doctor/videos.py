@@ -46,15 +46,17 @@ def check_videos(
         advice = "Correct root, or prepare the dataset as docs/en/data_preparation.md says."
         return [judge("error", "folders of videos that are missing", 1, str(root), advice)], {}
     known = [video for video, source in enumerate(sources) if source is not None]
-    missing = [video for video in known if not _path(ava, sources[video]).exists()]
+    missing = [video for video in known if not _is_there(ava, sources[video])]
     there = sorted(set(known) - set(missing))
     opened = {rows.videos[video]: video for video in there[:num_videos]}
     looks: dict[int, Look] = {}
-    broken: list[DataError] = []
+    broken: list[DataError | OSError] = []
     for name in track(tuple(opened)):
+        source = sources[opened[name]]
+        assert source is not None
         try:
-            looks[opened[name]] = look(ava, sources[opened[name]])
-        except DataError as error:
+            looks[opened[name]] = look(ava, source)
+        except (DataError, OSError) as error:
             broken.append(error)
     of = "" if len(opened) == len(there) else f" (of {len(opened)} of {len(there)} opened)"
     findings = [
@@ -62,7 +64,7 @@ def check_videos(
             "error",
             f"videos in annotations but not on disk, of {len(known)}",
             len(missing),
-            lambda: _absent(ava, rows, missing[0], _path(ava, sources[missing[0]])),
+            lambda: _absent(ava, rows, missing[0], sources[missing[0]]),
             "Get them, or remove their lines." + _other_kind(ava, sources[(missing or [0])[0]]),
         ),
         judge(
@@ -78,14 +80,13 @@ def check_videos(
     return findings, looks
 
 
-def look(ava: AvaList, source: Source | None) -> Look:
+def look(ava: AvaList, source: Source) -> Look:
     """Return what a video is, by its header; images are counted.
 
     Raises:
-        DataError: It cannot be opened.
+        DataError, OSError: It cannot be opened.
     """
-    path = _path(ava, source)
-    assert source is not None
+    path = source_path(ava, source)
     if path.is_dir():
         with closing(open_source(ava, source)) as folder:
             num_frames = folder.num_frames
@@ -103,9 +104,11 @@ def look(ava: AvaList, source: Source | None) -> Look:
         return Look(path, stream.frames or round(seconds * fps) or None, fps or None)
 
 
-def _path(ava: AvaList, source: Source | None) -> Path:
-    assert source is not None
-    return source_path(ava, source)
+def _is_there(ava: AvaList, source: Source | None) -> bool:
+    try:
+        return source is not None and source_path(ava, source).exists()
+    except OSError:  # no name of a file, as it is too long
+        return False
 
 
 def _numbers(folder: Path, template: str) -> list[int]:
@@ -119,9 +122,9 @@ def _numbers(folder: Path, template: str) -> list[int]:
     return [int(middle) for middle in middles if middle.isdecimal() and len(middle) < 10]
 
 
-def _absent(ava: AvaList, rows: Rows, video: int, path: Path) -> str:
-    names = {entry.name for entry in os.scandir(ava.root)}
-    hint = did_you_mean(path.name, names)
+def _absent(ava: AvaList, rows: Rows, video: int, source: Source | None) -> str:
+    path = Path(ava.root) / ("" if source is None else source.path)
+    hint = did_you_mean(path.name, {entry.name for entry in os.scandir(ava.root)})
     return f"{rows.place(int((rows.video == video).argmax()))}: there is no {path}.{hint}"
 
 
@@ -129,8 +132,10 @@ def _other_kind(ava: AvaList, source: Source | None) -> str:
     """Return a hint where a missing video is there as the other kind."""
     if source is None or ava.kind != "frames":
         return ""
-    file = source_path(replace(ava, kind="video"), source)
-    return f" {file} is a video file: set kind='video'." if file.is_file() else ""
+    as_file = replace(ava, kind="video")
+    if not _is_there(as_file, source):
+        return ""
+    return f" {source_path(as_file, source)} is a video file: set kind='video'."
 
 
 def _check_images(ava: AvaList, looks: Mapping[int, Look]) -> list[Finding]:
