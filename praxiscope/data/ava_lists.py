@@ -45,6 +45,11 @@ class Span(NamedTuple):
     end: float | None  # not included; None: that of the video
 
 
+# Shares of the frame that are taken for such: boxes may reach beyond it, as published ones may, and
+# stay as they are. What lies further away is in pixels.
+NEAREST, FARTHEST = -1.0, 2.0
+
+
 @dataclass(frozen=True, kw_only=True)
 class AvaList:
     """Key frames of videos under ``root``, as files in AVA's format describe them.
@@ -265,10 +270,10 @@ def _check_row(row: Row, ava: AvaList, sources: Mapping[str, Source] | None) -> 
             "last_timestamp."
         )
     for column, share in enumerate(row.box, start=3):
-        if not 0 <= share <= 1:
+        if not NEAREST <= share <= FARTHEST:
             raise DataError(
                 f"{where}, column {column} ({('x1', 'y1', 'x2', 'y2')[column - 3]}): expected a "
-                f"share of the frame from 0 to 1, not {share:g}; pixels have to be divided by the "
+                f"share of the frame, from 0 to 1, not {share:g}; pixels have to be divided by the "
                 "frame's width and height."
             )
     if row.box[0] > row.box[2] or row.box[1] > row.box[3]:
@@ -283,7 +288,7 @@ def _check_proposals(
 ) -> None:
     """Raise :class:`DataError` where no proposal is of use; say which are of unknown videos."""
     for (video, time), boxes in proposals.items():
-        if ((boxes[:, :4] < 0) | (boxes[:, :4] > 1)).any():
+        if ((boxes[:, :4] < NEAREST) | (boxes[:, :4] > FARTHEST)).any():
             raise DataError(
                 f"{ava.proposals}, '{video},{time:04g}': expected boxes as shares of the frame, "
                 "from 0 to 1; pixels have to be divided by its width and height."

@@ -303,3 +303,12 @@ def test_frame_folders_and_video_files_open_under_the_name_of_the_video(
     write_video(ava.root / "b.mkv", np.zeros((3, 32, 48, 3), np.uint8), fps=30)
     with closing(open_source(replace(ava, kind="video"), source)) as opened:
         assert (opened.num_frames, opened.height, opened.width) == (3, 32, 48)
+
+
+def test_boxes_that_reach_beyond_the_frame_stay_as_they_are(ava: AvaList) -> None:
+    listed = with_rows(ava, "a,0902,-0.02,0.1,1.03,0.9,3,1\n")
+    beyond = np.array([[-0.02, 0.1, 1.03, 0.9]], np.float32)
+    np.testing.assert_array_equal(read_key_frames(listed)[0].boxes, beyond)
+    scored = np.concatenate((beyond, [[0.95]]), axis=1)
+    (frame,) = with_proposals(listed, {"a,0902": scored})
+    np.testing.assert_array_equal(frame.proposals, beyond)
