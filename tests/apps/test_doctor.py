@@ -68,7 +68,7 @@ def test_errors_exit_with_1_and_are_written_as_json(
     errors = [one for one in written["lists"]["list"] if one["severity"] == "error"]
     assert {one["what"]: one["count"] for one in errors} == {
         "malformed lines": 1,
-        "boxes with coordinates above 1": 1,
+        "boxes in pixels: coordinates below -1 or above 2": 1,
     }
     assert "[red]x" in errors[0]["example"]
 

@@ -49,8 +49,9 @@ def test_a_dataset_in_order_has_only_findings_that_say_so(ava: AvaList) -> None:
         ("b,0012", {"num_classes": 5}, "warning", "nobody does, of 4", "4"),
         (f"b,0012,{BOX},7", {}, "error", "labels that are no class (1 to 3)", "label 7"),
         (f"b,0012,{BOX},{10**30}", {}, "error", "labels that are no class", "label 46116"),
-        ("b,0012,20,30,60,80,1", {}, "error", "coordinates above 1", "box 20, 30, 60, 80"),
-        ("b,0012,-0.1,0.2,0.6,0.8,1", {}, "error", "negative coordinates", "box -0.1, 0.2"),
+        ("b,0012,20,30,60,80,1", {}, "error", "boxes in pixels", "box 20, 30, 60, 80"),
+        ("b,0012,-0.1,0.2,0.6,0.8,1", {}, "warning", "beyond the frame", "box -0.1, 0.2"),
+        ("b,0012,-9,0.2,0.6,0.8,1", {}, "error", "boxes in pixels", "box -9, 0.2"),
         ("b,0012,0.6,0.2,0.2,0.8,1", {}, "error", "end before they begin", "box 0.6, 0.2"),
         ("b,0012,0.2,0.2,0.2,0.8,1", {}, "warning", "without an area", "box 0.2, 0.2, 0.2"),
         ("b,0012,0.2,0.2,0.205,0.8,1", {}, "warning", "narrower or lower than 1%", "0.205"),
@@ -79,13 +80,13 @@ def test_a_planted_line_is_found_with_its_number(
 
 
 def test_it_does_not_stop_at_the_first_mistake(ava: AvaList) -> None:
-    lines = [f"c,99,{BOX},9", "b,12,x,y", 'b,12,"0.2,0.2', f"b,0012,{BOX},0", "b,11,2,0.1,0.2,0,1"]
+    lines = [f"c,99,{BOX},9", "b,12,x,y", 'b,12,"0.2,0.2', f"b,0012,{BOX},0", "b,11,9,0.1,0.2,0,1"]
     ava.annotations.write_text("\n".join(lines) + "\n" + LINES)
     found = wrong(examine(ava))
     assert found["malformed lines"].count == 2  # a quotation mark takes no other line with it
     assert found["malformed lines"].example.startswith(f"{ava.annotations}:2: expected")
     errors = [what for what, one in found.items() if one.severity == "error"]
-    for what in ("begin elsewhere", "no class", "above 1", "end before", "whose time", "on disk"):
+    for what in ("begin elsewhere", "no class", "in pixels", "end before", "whose time", "on disk"):
         assert any(what in error for error in errors), what
 
 

@@ -89,9 +89,12 @@ def test_key_frames_without_proposals_are_told_with_their_line(ava: AvaList) -> 
 def test_proposals_in_pixels_or_of_odd_scores_are_told(ava: AvaList) -> None:
     pixels = np.array([[10, 20, 300, 400, 0.95]], np.float32)
     found = wrong(examine(with_proposals(ava, spoilt(**{"b,0012": pixels}))))
-    outside = found["proposals with coordinates below 0 or above 1"]
+    outside = found["proposals in pixels: coordinates below -1 or above 2"]
     assert (outside.severity, outside.count) == ("error", 1)
     assert outside.example == f"{ava.proposals}, 'b,0012': box 10, 20, 300, 400, score 0.95"
+    beyond = np.array([[0.5, 0.5, 1.05, 1, 0.95]])
+    found = wrong(examine(with_proposals(ava, spoilt(**{"b,0012": beyond}))))
+    assert found["proposals that reach beyond the frame"].severity == "warning"
     percent = np.array([[*BOXES[0], 95]])
     found = wrong(examine(with_proposals(ava, spoilt(**{"b,0012": percent}))))
     assert found["proposals whose score is not from 0 to 1"].severity == "warning"

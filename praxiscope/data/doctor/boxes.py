@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from praxiscope.data.ava_lists import FARTHEST, NEAREST
 from praxiscope.data.doctor.findings import Finding, judge_each
 from praxiscope.data.doctor.rows import Rows, equal_rows
 
@@ -15,23 +16,21 @@ def check_boxes(rows: Rows) -> list[Finding]:
     upright = (width >= 0) & (height >= 0)
     flat = upright & ((width == 0) | (height == 0))
     small = upright & ~flat & ((width < TINY) | (height < TINY))
-    most = float(rows.boxes.max(initial=0))
+    far = ((rows.boxes < NEAREST) | (rows.boxes > FARTHEST)).any(axis=1)
     return [
         judge_each(
             "error",
-            "boxes with coordinates above 1",
-            (rows.boxes > 1).any(axis=1),
+            f"boxes in pixels: coordinates below {NEAREST:g} or above {FARTHEST:g}",
+            far,
             rows.show_box,
-            "Divide pixels by the frame's width and height."
-            if most > 2
-            else "Clip them to the frame.",
+            "Divide by the frame's width and height: coordinates are shares of it.",
         ),
         judge_each(
-            "error",
-            "boxes with negative coordinates",
-            (rows.boxes < 0).any(axis=1),
+            "warning",
+            "boxes that reach beyond the frame",
+            ((rows.boxes < 0) | (rows.boxes > 1)).any(axis=1) & ~far,
             rows.show_box,
-            "Clip them to the frame.",
+            "They are taken as they are: clip them to 0 to 1 if they should not be.",
         ),
         judge_each(
             "error",

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from praxiscope.data.ava_files import Moment, parse_proposals
-from praxiscope.data.ava_lists import AvaList
+from praxiscope.data.ava_lists import FARTHEST, NEAREST, AvaList
 from praxiscope.data.doctor.findings import Finding, Flags, judge, judge_each, judge_lines
 from praxiscope.data.doctor.recall import best_overlaps, taken
 from praxiscope.data.doctor.rows import Integers, Rows
@@ -71,14 +71,22 @@ def check_proposals(ava: AvaList, rows: Rows, left: Flags, path: Path) -> list[F
 
 def _check_boxes(proposed: Proposed) -> list[Finding]:
     x1, y1, x2, y2, _ = proposed.boxes.T
-    outside = ((proposed.boxes[:, :4] < 0) | (proposed.boxes[:, :4] > 1)).any(axis=1)
+    shares = proposed.boxes[:, :4]
+    far = ((shares < NEAREST) | (shares > FARTHEST)).any(axis=1)
     return [
         judge_each(
             "error",
-            "proposals with coordinates below 0 or above 1",
-            outside,
+            f"proposals in pixels: coordinates below {NEAREST:g} or above {FARTHEST:g}",
+            far,
             proposed.show,
-            "Divide pixels by the frame's width and height, and clip boxes to the frame.",
+            "Divide by the frame's width and height: coordinates are shares of it.",
+        ),
+        judge_each(
+            "warning",
+            "proposals that reach beyond the frame",
+            ((shares < 0) | (shares > 1)).any(axis=1) & ~far,
+            proposed.show,
+            "They are taken as they are: clip them to 0 to 1 if they should not be.",
         ),
         judge_each(
             "warning",
