@@ -264,6 +264,10 @@ def detect(
     threshold: float = 0.3,
     top: int = 3,
     seconds: float | None = None,
+    fps: float | None = None,
+    first_timestamp: float = 0.0,
+    persons_weights: str | Path | None = None,
+    min_person_score: float | None = None,
     labels: str | Path | None = None,
     overrides: Sequence[str] = (),
     device: str | None = None,
@@ -276,8 +280,9 @@ def detect(
     Args:
         video: A file, a folder of frame images, a camera (``0``) or an address (``rtsp://...``).
         model: See :func:`load_detector`; so are checkpoint, labels, overrides and device.
-        persons: See :func:`praxiscope.apps.persons.find_provider`; or a function of a frame (H, W,
-            3) and its seconds that returns :class:`praxiscope.apps.persons.Persons`.
+        persons: See :func:`praxiscope.apps.persons.find_provider`, as for ``persons_weights`` and
+            ``min_person_score``; or a function of a frame (H, W, 3) and its seconds that returns
+            :class:`praxiscope.apps.persons.Persons`.
         out: An annotated mp4.
         json: JSON lines, one a key frame.
         csv: Detections in AVA's layout.
@@ -288,12 +293,27 @@ def detect(
     """
     from praxiscope.apps.detect_outputs import Outputs, detect_video
 
-    options = DetectOptions(rate=rate, smooth=smooth, threshold=threshold, top=top, seconds=seconds)
+    options = DetectOptions(
+        rate=rate,
+        smooth=smooth,
+        threshold=threshold,
+        top=top,
+        seconds=seconds,
+        fps=fps,
+        first_timestamp=first_timestamp,
+    )
     detector = load_detector(model, checkpoint, labels=labels, overrides=overrides, device=device)
     stream = detector.open(video, options)
     provider = persons
     if isinstance(provider, str):
-        provider = find_provider(provider, video_name=stream.video, device=device)
+        provider = find_provider(
+            provider,
+            weights=persons_weights,
+            min_score=min_person_score,
+            device=device,
+            video_name=stream.video,
+            first_timestamp=first_timestamp,
+        )
     found: list[Moment] = []
     with Outputs(detector, options, json, csv) as outputs:
         detect_video(detector, stream, provider, options, outputs, out=out, each=found.append)

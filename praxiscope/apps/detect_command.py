@@ -40,7 +40,7 @@ def detect(args: argparse.Namespace) -> int:
     )
     videos = _videos(args.videos)
     copies = _copies(args.out, videos)
-    _check_inputs_stay(videos, [*copies.values(), args.json, args.csv])
+    _check_inputs_stay([*videos, args.persons], [*copies.values(), args.json, args.csv])
     detector = load_detector(
         args.model,
         args.checkpoint,
@@ -124,13 +124,13 @@ def _copies(target: Path | None, videos: list[str | Path]) -> dict[str | Path, P
     return {video: target / name for video, name in zip(videos, names, strict=True)}
 
 
-def _check_inputs_stay(videos: list[str | Path], outputs: list[Path | None]) -> None:
+def _check_inputs_stay(given: list[str | Path], outputs: list[Path | None]) -> None:
     """Raise unless no output is an input or another output."""
-    inputs = {Path(video).resolve() for video in videos}
+    inputs = {Path(path).resolve() for path in given}
     taken: set[Path] = set()
     for path in (path.resolve() for path in outputs if path is not None):
         if path in inputs:
-            raise PraxiscopeError(f"{path} is the video itself: name another place for results.")
+            raise PraxiscopeError(f"{path} is an input: name another place for results.")
         if path in taken:
             raise PraxiscopeError(f"{path} is named for two results: give each a name of its own.")
         taken.add(path)
@@ -160,18 +160,18 @@ class _Bar:
     """A progress bar in seconds of video; of a stream without end what is done, and how fast."""
 
     def __init__(self, stream: FrameStream, console: Console) -> None:
-        columns = [TextColumn("{task.description}", markup=False)]
-        self._known = stream.seconds is not None
+        known = stream.seconds is not None
+        left = (BarColumn(bar_width=20), TextColumn("{task.fields[figures]}"), TextColumn("left"))
+        live = (TextColumn("{task.fields[figures]}"), TextColumn("after"), TimeElapsedColumn())
         self._bar = Progress(
-            *columns,
-            *([BarColumn(bar_width=24)] if self._known else []),
-            TextColumn("{task.fields[figures]}"),
-            TimeElapsedColumn(),
-            *([TextColumn("left"), TimeRemainingColumn()] if self._known else []),
+            TextColumn("{task.description}", markup=False),
+            *((*left, TimeRemainingColumn()) if known else live),
             console=console,
             disable=not console.is_terminal,
         )
-        self._task = self._bar.add_task(stream.name, total=stream.seconds, figures="")
+        self._task = self._bar.add_task(
+            shortened(Path(stream.name).name), total=stream.seconds, figures=""
+        )
         self._total = stream.seconds
         self._started = self._shown = time.monotonic()
 
@@ -192,6 +192,11 @@ class _Bar:
         whole = f" of {clock(self._total)}" if self._total is not None else ""
         figures = f"{clock(frame.seconds)}{whole}  {speed:.2f}x"
         self._bar.update(self._task, completed=frame.seconds, figures=figures)
+
+
+def shortened(name: str) -> str:
+    """Return a name of at most 24 characters, without its middle where it has more."""
+    return name if len(name) <= 24 else f"{name[:11]}…{name[-12:]}"
 
 
 def clock(seconds: float) -> str:

@@ -170,6 +170,8 @@ def detect_video(
     target = None if out is None else Path(out)
     if target is not None:
         check_writable(target, (".mp4",))
+        if target.resolve() == Path(stream.name).resolve():
+            raise PraxiscopeError(f"{target} is the video itself: name another place for the copy.")
     last = -1
 
     def watched(frame: TimedFrame) -> bool:

@@ -327,6 +327,8 @@ def test_what_cannot_be_used_is_one_sentence(
         praxiscope.detect(video, *files, persons=nobody, rate=0)
     with pytest.raises(PraxiscopeError, match=r"o.avi"):
         praxiscope.detect(video, *files, persons=nobody, out=tmp_path / "o.avi")
+    with pytest.raises(PraxiscopeError, match=r"clip.mp4 is the video itself"):
+        praxiscope.detect(video, *files, persons=nobody, out=video)
     recipe, weights = write_detector(tmp_path, broken=True)
     with pytest.raises(CheckpointError, match=r"small.pth gives no numbers"):
         praxiscope.detect(video, recipe, weights, persons=TwoPersons())

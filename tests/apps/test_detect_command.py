@@ -107,7 +107,8 @@ def test_ctrl_c_closes_the_files_where_it_came(
 @pytest.mark.parametrize(
     ("options", "reason"),
     [
-        (["--out", "a.mp4"], r"a.mp4 is the video itself"),
+        (["--out", "a.mp4"], r"a.mp4 is an input"),
+        (["--persons", "p.csv", "--csv", "p.csv"], r"p.csv is an input"),
         (["--out", "o.avi"], r"o.avi: results are written as .mp4"),
         (["--json", "o.txt"], r"o.txt: results are written as"),
         (["--json", "o.json", "--csv", "o.json"], r"o.json is named for two results"),
