@@ -83,7 +83,10 @@ def convert(source: str | Path, target: str | Path, to: Target | None = None) ->
         )
         report = replace(report, notes=(*report.notes, note))
     meta = meta_entries(
-        class_names=state.class_names or (), conventions=conventions, clip=state.clip
+        class_names=state.class_names or (),
+        conventions=conventions,
+        clip=state.clip,
+        temporal_pool=state.temporal_pool,
     )
     if target.suffix == ".safetensors":
         write_safetensors(target, tensors, meta | {"order": "\n".join(tensors)})

@@ -103,7 +103,8 @@ def check_detection_head(
 
 def classifier_sizes(names: Mapping[str, Tensor]) -> set[int]:
     """Return the number of outputs, once if all tensors of the classifier agree."""
-    return {names[name].shape[0] for name in _classifier(names)}
+    shapes = [names[name].shape for name in _classifier(names)]
+    return {shape[0] if shape else 1 for shape in shapes}
 
 
 def part(name: str) -> str:

@@ -10,12 +10,14 @@ import torch
 from torch import Tensor
 
 from praxiscope.errors import CheckpointError
+from praxiscope.models.actor_head import TemporalPool
 from praxiscope.models.conventions import OPENMMLAB, Conventions
 from praxiscope.zoo.recorded import (
     RecordedClip,
     class_names,
     recorded_clip,
     recorded_conventions,
+    recorded_pool,
 )
 
 PREFIXES = ("module.", "model.")  # DistributedDataParallel, our LightningModules
@@ -34,6 +36,7 @@ class PublishedState:
     clip: RecordedClip | None = None
     conventions: Conventions | None = None  # None: the file does not say
     order: tuple[str, ...] = ()  # of the names in the file that this one was converted from
+    temporal_pool: TemporalPool | None = None  # of a detector; None: the file does not say
 
 
 def published_state(content: Mapping[object, object], source: str) -> PublishedState:
@@ -71,6 +74,7 @@ def published_state(content: Mapping[object, object], source: str) -> PublishedS
         recorded_clip(content),
         recorded_conventions(meta, source) or said,
         tuple(order.split("\n")) if isinstance(order, str) else (),
+        recorded_pool(content),
     )
 
 

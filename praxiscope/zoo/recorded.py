@@ -1,4 +1,4 @@
-"""What a checkpoint records beside its weights: classes, the clip it was trained on, conventions.
+"""What a checkpoint records beside its weights: classes, clip, temporal pooling, conventions.
 
 Configurations in checkpoints are programs or YAML; here they are text in which numbers are looked
 for, and nothing else.
@@ -7,10 +7,11 @@ for, and nothing else.
 import json
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 from praxiscope.errors import CheckpointError
+from praxiscope.models.actor_head import TemporalPool
 from praxiscope.models.conventions import Conventions, Normalization
 from praxiscope.zoo.pyslowfast import LONGEST, settings
 
@@ -47,11 +48,29 @@ def recorded_clip(content: Mapping[object, object]) -> RecordedClip | None:
         return RecordedClip(int(match[1]), int(match[2]), int(match[3]) if match[3] else None)
     if isinstance(text := content.get("cfg"), str):  # PySlowFast
         return _of_pyslowfast(text)
-    hub = _mapping(_mapping(content.get("message_hub")).get("runtime_info"))
-    for text in (meta.get("config"), meta.get("cfg"), hub.get("cfg")):  # OpenMMLab 0.x, 1.x
-        if isinstance(text, str) and (found := _of_openmmlab(text[:LONGEST])):
-            return found
+    found = (_of_openmmlab(text) for text in _openmmlab_configs(content))
+    return next((clip for clip in found if clip), None)
+
+
+def recorded_pool(content: Mapping[object, object]) -> TemporalPool | None:
+    """Return how a detector's file says that frames become one map, if it does."""
+    ours = _mapping(content.get("meta")).get("temporal_pool")
+    if isinstance(ours, str) and ours in ("avg", "max"):
+        return "max" if ours == "max" else "avg"
+    for text in _openmmlab_configs(content):
+        if "bbox_roi_extractor" in text:
+            is_max = re.search(r"\btemporal_pool_mode['\"]?\s*[=:]\s*['\"]max\b", text)
+            return "max" if is_max else "avg"
     return None
+
+
+def _openmmlab_configs(content: Mapping[object, object]) -> Iterator[str]:
+    """Yield the configurations in a file of OpenMMLab, 0.x and 1.x."""
+    meta = _mapping(content.get("meta"))
+    hub = _mapping(_mapping(content.get("message_hub")).get("runtime_info"))
+    for text in (meta.get("config"), meta.get("cfg"), hub.get("cfg")):
+        if isinstance(text, str):
+            yield text[:LONGEST]
 
 
 def _of_openmmlab(text: str) -> RecordedClip | None:
@@ -120,6 +139,7 @@ def meta_entries(
     class_names: Sequence[str] = (),
     conventions: Conventions | None = None,
     clip: RecordedClip | None = None,
+    temporal_pool: TemporalPool | None = None,
 ) -> dict[str, str]:
     """Return what our own files record, as text (safetensors keep nothing else)."""
     meta: dict[str, str] = {}
@@ -130,6 +150,8 @@ def meta_entries(
     if clip is not None:
         slow = f"/{clip.slow_stride}" if clip.slow_stride else ""
         meta["clip"] = f"{clip.frames}x{clip.stride}{slow}"
+    if temporal_pool is not None:
+        meta["temporal_pool"] = temporal_pool
     return meta
 
 

@@ -1,6 +1,6 @@
 """Weights into a model, all or nothing, with a report of what fitted; and out of it again."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
@@ -9,6 +9,8 @@ from torch import Tensor, nn
 
 from praxiscope.data.sampling import Clip
 from praxiscope.errors import CheckpointError
+from praxiscope.models.actor_head import TemporalPool
+from praxiscope.models.detector import Detector
 from praxiscope.models.recognizer import ClipModel
 from praxiscope.zoo.adopt import adoption
 from praxiscope.zoo.checkpoint_file import checkpoint_format, read_checkpoint_file
@@ -29,6 +31,7 @@ from praxiscope.zoo.safe_files import write_safetensors
 
 __all__ = ["LoadReport", "load_checkpoint", "recorded_by", "save_weights"]
 
+_POOLS: Mapping[TemporalPool, str] = {"avg": "mean", "max": "maximum"}
 STRAYS_ALLOWED = 5  # names that only one side has, in parts that both have; or a tenth of the rest
 
 
@@ -107,7 +110,7 @@ def load_checkpoint(
         class_names=state.class_names,
         renamed=tuple(pair for pair in found.renamed if pair[1] in matched),
         notes=tuple(notes),
-        warnings=_other_clip(state.clip, model, clip),
+        warnings=_other_clip(state.clip, model, clip) + _other_pool(state.temporal_pool, model),
         shapes={
             name: shape
             for name, shape in shapes.items()
@@ -153,6 +156,7 @@ def recorded_by(
         class_names=class_names,
         conventions=model.conventions if isinstance(model, ClipModel) else None,
         clip=recorded,
+        temporal_pool=model.roi_head.temporal_pool if isinstance(model, Detector) else None,
     )
 
 
@@ -210,6 +214,19 @@ def _other_clip(
             "less accurate here"
         )
     return tuple(warnings)
+
+
+def _other_pool(recorded: TemporalPool | None, model: nn.Module) -> tuple[str, ...]:
+    """Return whether a detector's file was trained with another temporal pooling than a model's."""
+    if recorded is None or not isinstance(model, Detector):
+        return ()
+    own = model.roi_head.temporal_pool
+    if recorded == own:
+        return ()
+    return (
+        f"these weights were trained on the {_POOLS[recorded]} of a clip's frames, the model takes "
+        f"the {_POOLS[own]}: it is the checkpoint of a neighbouring model, and less accurate here",
+    )
 
 
 def _is_counter(name: str) -> bool:

@@ -1,9 +1,11 @@
 """Weights of detectors: the published layouts, other classes, other tasks, other variants."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -177,6 +179,46 @@ def test_a_file_of_the_other_task_gives_its_backbone_on_request(
     assert_equal(model, before | backbone)
 
 
+def extractor(mode: str | None) -> str:
+    """The part of a published configuration that says how frames are pooled."""
+    pool = f", temporal_pool_mode='{mode}'" if mode else ""
+    return f"roi_head=dict(bbox_roi_extractor=dict(output_size=8, with_temporal_pool=True{pool}))"
+
+
+@pytest.mark.parametrize("name", ["x.pth", "x.safetensors", "published.pth", "converted.pth"])
+@pytest.mark.parametrize("recorded", ["avg", "max"])
+@pytest.mark.parametrize("own", ["avg", "max"])
+def test_another_temporal_pooling_is_warned_of(
+    tmp_path: Path, name: str, recorded: Any, own: Any
+) -> None:
+    entry = replace(PLAIN, temporal_pool=recorded)
+    path = tmp_path / name
+    if name.startswith("x"):
+        save_weights(entry.build(), path)
+    else:
+        text = extractor("max" if recorded == "max" else None)
+        write(path, entry, meta={"mmengine_version": "0.10", "cfg": CONFIG + text})
+    if name.startswith("converted"):
+        convert(path, tmp_path / "x.safetensors")
+        convert(tmp_path / "x.safetensors", path)
+    model = replace(PLAIN, temporal_pool=own).build()
+    report = load_checkpoint(model, path)
+    words = {"avg": "mean", "max": "maximum"}
+    warning = (
+        f"these weights were trained on the {words[recorded]} of a clip's frames, the model takes "
+        f"the {words[own]}: it is the checkpoint of a neighbouring model, and less accurate here"
+    )
+    assert report.warnings == (() if recorded == own else (warning,))
+    assert load_checkpoint(SLOWONLY.build(), path, num_classes=6).warnings == ()
+
+
+@pytest.mark.parametrize("value", [torch.ones(3), np.ones(3), "mean", "max\n", 1, None, ["max"]])
+def test_a_pooling_that_does_not_exist_says_nothing(tmp_path: Path, value: Any) -> None:
+    write(tmp_path / "x.pth", PLAIN, meta={"temporal_pool": value, "cfg": value, "config": value})
+    report = load_checkpoint(PLAIN.build(), tmp_path / "x.pth")
+    assert (report.missing, report.warnings) == ((), ())
+
+
 @pytest.mark.parametrize(
     ("file", "model", "message"),
     [
@@ -200,6 +242,47 @@ def test_another_variant_is_refused_and_changes_nothing(
         load_checkpoint(network, tmp_path / "x.pth", num_classes=num_classes)
     assert str(caught.value).startswith(str(tmp_path / "x.pth"))
     assert_equal(network, before)
+
+
+@pytest.mark.parametrize("layout", ["recogniser", "detector", "PySlowFast"])
+@pytest.mark.parametrize(
+    "tensor",
+    [
+        torch.tensor(1.0),
+        torch.zeros(0),
+        torch.zeros(0, 256),
+        torch.zeros(6, 256, 1),
+        torch.zeros(6, 256).long(),
+        torch.zeros(6, 256, dtype=torch.complex64),
+    ],
+    ids=lambda tensor: str(tuple(tensor.shape)) + str(tensor.dtype),
+)
+@pytest.mark.parametrize("num_classes", [None, 6])
+def test_a_head_of_odd_tensors_is_an_error_or_left_out(
+    tmp_path: Path, layout: str, tensor: Tensor, num_classes: int | None
+) -> None:
+    path = tmp_path / "x.pth"
+    if layout == "PySlowFast":
+        odd = {"head.projection.weight": tensor, "head.projection.bias": tensor}
+        entry = VARIANTS["SlowFast"]
+        torch.save({"model_state": tiny_pyslowfast() | odd}, path)
+    else:
+        entry = PLAIN
+        kind = "cls_head" if layout == "recogniser" else "roi_head.bbox_head"
+        state = (
+            entry.build().state_dict() if layout == "detector" else SLOWONLY.build().state_dict()
+        )
+        odd = {f"{kind}.fc_cls.weight": tensor, f"{kind}.fc_cls.bias": tensor}
+        torch.save({"state_dict": state | odd}, path)
+    model = entry.build()
+    before = state_of(model)
+    if layout == "detector" or num_classes is None:
+        with pytest.raises(CheckpointError):
+            load_checkpoint(model, path, num_classes=num_classes)
+        assert_equal(model, before)
+    else:
+        report = load_checkpoint(model, path, num_classes=num_classes)
+        assert report.missing == HEAD
 
 
 def test_a_recogniser_of_pyslowfast_gives_backbone_and_conventions(tmp_path: Path) -> None:
@@ -283,3 +366,12 @@ def test_a_detector_is_told_from_its_names_and_shapes(entry: ActorDetector) -> N
         )
         shapes = {name: tensor.shape for name, tensor in found.build().state_dict().items()}
     assert shapes == {name: tensor.shape for name, tensor in wanted.items()}
+
+
+@pytest.mark.parametrize("tensor", [torch.tensor(1.0), torch.zeros(6), torch.zeros(1, 256)])
+def test_a_head_that_no_detector_has_is_no_network_s(tmp_path: Path, tensor: Tensor) -> None:
+    state = PLAIN.build().state_dict() | {HEAD[0]: tensor}
+    assert entry_of(state) is None
+    torch.save({"state_dict": state}, tmp_path / "a.pth")
+    report = convert(tmp_path / "a.pth", tmp_path / "b.safetensors")
+    assert "no network here has all of these names" in report.notes

@@ -75,7 +75,10 @@ def publish(source: Path, target: Path, keys: list[str] | None = None) -> Path:
     try:
         if suffix == ".safetensors":
             meta = meta_entries(
-                class_names=state.class_names or (), conventions=state.conventions, clip=state.clip
+                class_names=state.class_names or (),
+                conventions=state.conventions,
+                clip=state.clip,
+                temporal_pool=state.temporal_pool,
             )
             write_safetensors(staged, tensors, meta)
         else:
