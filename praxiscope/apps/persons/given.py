@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from praxiscope.apps.persons.provider import FloatArray, Persons, persons_above
 from praxiscope.data.ava_files import read_proposals
@@ -32,7 +33,7 @@ class FileProvider:
     """The persons that a proposals file has of one video."""
 
     name: str
-    times: FloatArray  # (M,): the moments that the file has, ascending, in its seconds
+    times: npt.NDArray[np.float64]  # (M,): the moments that the file has, ascending, in its seconds
     boxes: tuple[FloatArray, ...]  # of each moment: (n, 5), box and score
     min_score: float
     first_timestamp: float  # seconds: what the file calls the video's beginning
@@ -100,7 +101,7 @@ def from_file(
         )
     return FileProvider(
         name=path.name,
-        times=np.array([time for time, _ in found], np.float32),
+        times=np.array([time for time, _ in found], np.float64),
         boxes=tuple(boxes for _, boxes in found),
         min_score=min_score,
         first_timestamp=first_timestamp,
