@@ -7,7 +7,7 @@ Letters: N clips, n persons of a key frame, T frames, H x W pixels, A classes.
 import logging
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +20,7 @@ from praxiscope.apps.predict import find_device
 from praxiscope.apps.streams import FrameStream, TimedFrame, open_stream
 from praxiscope.apps.tracks import Numbers, Smoother, Tracker
 from praxiscope.checks import check_number, check_whole
-from praxiscope.data.ava_files import read_label_map
+from praxiscope.data.ava import output_names
 from praxiscope.data.ava_lists import AvaList
 from praxiscope.data.boxes import BoxPlan, in_pixels
 from praxiscope.data.list_formats import read_text
@@ -232,15 +232,14 @@ def _names_of(recorded: Sequence[str], ava: AvaList) -> tuple[str, ...]:
     if len(recorded) in (count, count + 1):  # some files name the background too
         return tuple(recorded[-count:])
     if ava.label_map is not None and ava.label_map.exists():
-        return _read_names(ava.label_map, ava)
+        return (output_names(ava) or ())[1:]
     return tuple(f"class {label}" for label in ava.labels)
 
 
 def _read_names(path: Path, ava: AvaList) -> tuple[str, ...]:
     """Return the names of outputs 1 and up from a label map, or from a text, one a line."""
     if path.suffix == ".pbtxt":
-        names = read_label_map(path)
-        return tuple(names.get(label, f"class {label}") for label in ava.labels)
+        return (output_names(replace(ava, label_map=path)) or ())[1:]
     lines = tuple(line.strip() for line in read_text(path, "file of labels").strip().split("\n"))
     if len(lines) != ava.num_classes - 1:
         raise DataError(

@@ -84,15 +84,22 @@ def _encode(source: Path, movie: InputContainer, target: str, lines: Lines, crf:
 
 
 def encode(
-    target: str, images: Iterable[tuple[int, Frame]], *, rate: Fraction, tick: Fraction, crf: int
+    target: str,
+    images: Iterable[tuple[int, Frame]],
+    *,
+    rate: Fraction,
+    tick: Fraction,
+    crf: int,
+    preset: str = "medium",
 ) -> int:
     """Write an h264 mp4 of images (H, W, 3) of even sides; return how many.
 
     Each comes with its time in units of ``tick`` seconds; ``rate`` is about how many a second.
+    ``crf`` and ``preset`` are x264's: quality, and how long it looks for a small file.
     """
     # The index at the front lets a browser play the file while it still loads.
     with av.open(target, "w", format="mp4", options={"movflags": "faststart"}) as copy:
-        stream = copy.add_stream("libx264", rate=rate, options={"crf": str(crf)})
+        stream = copy.add_stream("libx264", rate=rate, options={"crf": str(crf), "preset": preset})
         stream.pix_fmt = "yuv420p"
         stream.codec_context.time_base = tick
         stream.codec_context.color_range = MPEG_RANGE

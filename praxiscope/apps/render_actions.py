@@ -38,6 +38,7 @@ PALETTE: tuple[Colour, ...] = (
 )
 EDGE = (16, 18, 22)  # a dark line around every coloured one, so that it shows on any ground
 TICK = Fraction(1, 90_000)
+_PRESET = "veryfast"  # encoding takes most of the time that a GPU leaves
 LONGEST_LINE_SECONDS = 2.0  # between key frames farther apart nobody knows where a person was
 HOLD_SECONDS = 0.5  # how long a box stays before and after a key frame that stands alone
 
@@ -81,7 +82,7 @@ def annotate_actions(
         # By name, because FFmpeg opens the file again to move the index to the front.
         images = draw_actions(frames, moments, style or Style())
         rate = Fraction(fps).limit_denominator(1001)
-        count = encode(file.name, images, rate=rate, tick=TICK, crf=crf)
+        count = encode(file.name, images, rate=rate, tick=TICK, crf=crf, preset=_PRESET)
         if not count:
             raise PraxiscopeError(f"{target} is not written: there was no picture before the stop.")
 
