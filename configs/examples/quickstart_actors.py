@@ -1,4 +1,4 @@
-"""SlowFast detector, small enough for two processor cores, on a generated AVA.
+"""SlowOnly detector, small enough for two processor cores, on a generated AVA.
 
 Run:       praxiscope quickstart --task detection --out quickstart_detection
            then, to train it again: praxiscope train quickstart_actors
@@ -17,7 +17,7 @@ from praxiscope.data.boxes import BoxTransform
 from praxiscope.data.sampling import Clip
 from praxiscope.data.synthetic_ava import AvaDatasetFiles
 from praxiscope.models.detector import ActorDetector
-from praxiscope.models.slowfast import SlowFast
+from praxiscope.models.slowonly import SlowOnly
 from praxiscope.recipe import Cosine, DetectionRecipe, Loader, Sgd
 
 DATA = AvaDatasetFiles(Path("quickstart_detection/data"))
@@ -30,16 +30,7 @@ def recipe() -> DetectionRecipe:
     """Return the run."""
     return DetectionRecipe(
         model=ActorDetector(
-            network=SlowFast(
-                depth=14,
-                num_classes=15,
-                width=8,
-                channel_ratio=1,
-                slow_stride=4,
-                speed_ratio=4,
-                dropout=0.0,
-                block_start=0.5,
-            ),
+            network=SlowOnly(depth=14, num_classes=15, width=8, dropout=0.0, block_start=0.5),
         ),
         clip=Clip(frames=8, stride=1),
         train=DATA.list("train"),
@@ -48,8 +39,8 @@ def recipe() -> DetectionRecipe:
         test_transform=WHOLE,
         box_limit=8,
         protocol="activitynet",
-        optim=Sgd(lr=0.1, batch=16, clip_norm=2.0),
-        schedule=Cosine(epochs=8, warmup_epochs=1, by_epoch=False),
+        optim=Sgd(lr=0.6, batch=16, clip_norm=2.0),
+        schedule=Cosine(epochs=10, warmup_epochs=1, by_epoch=False),
         loader=Loader(videos_per_device=16, workers=1),
         channels_last=True,
     )

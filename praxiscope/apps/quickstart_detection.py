@@ -42,7 +42,7 @@ from praxiscope.zoo.weights import save_weights
 
 RECIPE = "quickstart_actors"
 NOTES = (
-    "Small SlowFast detectors, trained from scratch on generated videos of several actors with one "
+    "Small SlowOnly detectors, trained from scratch on generated videos of several actors with one "
     "to five labels each, and tested once on videos that they have not seen. They differ in one "
     "setting and were trained alike. The class prior gives every proposed box the share of the "
     "training actors that have a label. Motion is how an actor's box is filled over time; brief, a "

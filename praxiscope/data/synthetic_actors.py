@@ -31,7 +31,7 @@ from praxiscope.data.synthetic_scene import (
 )
 from praxiscope.types import Frame
 
-Motion = Literal["left", "right", "up", "down", "clockwise", "anticlockwise", "grow", "shrink"]
+Motion = Literal["left", "right", "up", "down", "grow", "shrink", "shake", "rest"]
 Brief = Literal["flash", "blink"]
 Light = Literal["orange", "violet"]
 MOTIONS: tuple[Motion, ...] = get_args(Motion)
@@ -55,25 +55,26 @@ LAMP: Mapping[Light | None, tuple[int, int, int]] = {
     "violet": (210, 90, 255),
 }
 
-STEADY_SECONDS = 0.4  # how long a motion is even, before its key frame and after it
+STEADY_SECONDS = 1 / 3  # how long a motion is even, before its key frame and after it
 BRIEF_SECONDS = 0.12
 
 State = npt.NDArray[np.float64]  # (4,): x and y from the slot's centre, log of the radius, turns
 
 # What a motion adds to a state in a second. The unit of length is the side of a slot.
 _RATES: Mapping[Motion, tuple[float, float, float, float]] = {
-    "left": (-0.3, 0, 0, 0),
-    "right": (0.3, 0, 0, 0),
-    "up": (0, -0.3, 0, 0),
-    "down": (0, 0.3, 0, 0),
-    "clockwise": (0, 0, 0, 0.4),
-    "anticlockwise": (0, 0, 0, -0.4),
-    "grow": (0, 0, 0.5, 0),
-    "shrink": (0, 0, -0.5, 0),
+    "left": (-0.66, 0, 0, 0),
+    "right": (0.66, 0, 0, 0),
+    "up": (0, -0.66, 0, 0),
+    "down": (0, 0.66, 0, 0),
+    "grow": (0, 0, 1.2, 0),
+    "shrink": (0, 0, -1.2, 0),
+    "shake": (0, 0, 0, 0),  # to and fro instead
+    "rest": (0, 0, 0, 0),
 }
-_RADII = (0.19, 0.26)  # smallest and largest at a key frame
+_RADII = (0.13, 0.18)  # smallest and largest at a key frame
+_SHAKE = 0.15  # to either side
 # How far a centre can be from its slot's at a key frame: no actor ever leaves its slot.
-_PLAY = 0.5 - _RADII[1] * math.exp(0.5 / 2) - 0.3 / 2
+_PLAY = 0.5 - _RADII[1] * math.exp(1.2 * STEADY_SECONDS) - 0.66 * STEADY_SECONDS
 _ROUND = np.linspace(0, 2 * math.pi, 32, endpoint=False)
 
 
@@ -89,7 +90,11 @@ class Act:
 
     def state(self, since: float) -> State:
         """Return the state ``since`` seconds after the key frame."""
-        return self.key + since * np.array(_RATES[self.motion])
+        since = min(max(since, -STEADY_SECONDS), STEADY_SECONDS)
+        state: State = self.key + since * np.array(_RATES[self.motion])
+        if self.motion == "shake":
+            state[0] += _SHAKE * math.sin(2 * math.pi * since / STEADY_SECONDS)
+        return state
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

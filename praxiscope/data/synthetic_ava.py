@@ -55,8 +55,8 @@ class ActorVideos:
 
     seconds: int = 8
     fps: int = 12
-    height: int = 64
-    width: int = 224
+    height: int = 48
+    width: int = 176
     first_timestamp: float = 4.5
     actors: int = 3
     brief: float = 0.3

@@ -141,7 +141,7 @@ def test_the_report_is_one_file_with_tables_curves_and_key_frames(
     assert page.count("data:image/png;base64,") == 4
     for label in LABELS:
         assert f"{label} (" in page
-    for told in ("plain: train loss", "ACRN: train loss", "class prior", "SlowFast("):
+    for told in ("plain: train loss", "ACRN: train loss", "class prior", "SlowOnly("):
         assert told in page
     assert page.count('class="share marked"') == 3
     for mean in result.mean_precision.values():

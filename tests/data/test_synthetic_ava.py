@@ -20,6 +20,7 @@ from praxiscope.data.synthetic_actors import (
     KINDS,
     LABELS,
     MOTIONS,
+    STEADY_SECONDS,
     Act,
     ActorScene,
     Motion,
@@ -111,33 +112,40 @@ def performer(*acts: Act, kind: int = 0) -> Performer:
 @pytest.mark.parametrize(
     ("motion", "name", "change"),
     [
-        ("left", "x", -24),
-        ("right", "x", 24),
-        ("up", "y", -24),
-        ("down", "y", 24),
-        ("clockwise", "angle", 115.2),
-        ("anticlockwise", "angle", -115.2),
-        ("grow", "radius", 20 * (math.exp(0.2) - math.exp(-0.2))),
-        ("shrink", "radius", 20 * (math.exp(-0.2) - math.exp(0.2))),
+        ("left", "x", -44),
+        ("right", "x", 44),
+        ("up", "y", -44),
+        ("down", "y", 44),
+        ("grow", "radius", 20 * (math.exp(0.4) - math.exp(-0.4))),
+        ("shrink", "radius", 20 * (math.exp(-0.4) - math.exp(0.4))),
+        ("shake", "x", 0),
+        ("rest", "x", 0),
     ],
 )
 def test_a_motion_changes_one_figure_of_the_pose_around_the_key_frame(
     motion: Motion, name: str, change: float
 ) -> None:
     actor = performer(*(act_of(motion) for _ in range(3)))
-    before, after = vars(actor.pose(1.1)), vars(actor.pose(1.9))
+    before, after = (vars(actor.pose(1.5 + sign * STEADY_SECONDS)) for sign in (-1, 1))
     moved = {key: after[key] - before[key] for key in before}
     assert moved.pop(name) == pytest.approx(change)
     assert list(moved.values()) == pytest.approx([0, 0, 0])
 
 
+def test_shaking_goes_to_and_fro_and_resting_stays() -> None:
+    frames = [1.5 + step / 12 for step in range(-4, 4)]
+    places = [performer(*[act_of("shake")] * 3).pose(time).x for time in frames]
+    assert places == pytest.approx([50, 65, 50, 35] * 2)
+    assert {performer(*[act_of("rest")] * 3).pose(time).x for time in frames} == {50}
+
+
 def test_between_key_frames_an_actor_never_jumps() -> None:
-    acts = DEFAULT.scene("train", 2).actors[0].acts
-    actor = performer(*acts)
-    states = np.array([actor.state(i / 500) for i in range(500 * len(acts))])
-    # In a fifth of a second across the whole play of a slot, and all motions undone.
-    assert np.abs(np.diff(states[:, :2], axis=0)).max() < 0.4 / 100
-    assert np.abs(np.diff(states[:, 2], axis=0)).max() < 1.0 / 100
+    for actor in (a for i in range(4) for a in DEFAULT.scene("train", i).actors):
+        states = np.array([actor.state(i / 500) for i in range(500 * DEFAULT.seconds)])
+        rates = np.abs(np.diff(states, axis=0)).max(axis=0) * 500
+        # Across a slot, from smallest to largest or a turn in the third of a second between two
+        # motions; shaking is a sine of amplitude 0.15 with three periods a second.
+        assert (rates <= np.array([0.15 * 6 * math.pi, 1.5, 3.6, 3.0]) + 1e-9).all()
 
 
 def test_poses_at_key_frames_do_not_depend_on_the_motion() -> None:
