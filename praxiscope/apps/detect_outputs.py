@@ -3,9 +3,10 @@
 import csv
 import json
 import logging
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
-from itertools import takewhile, tee
+from itertools import takewhile
 from pathlib import Path
 from types import TracebackType
 from typing import Self, TextIO
@@ -195,7 +196,7 @@ def detect_video(
         frames: Iterator[TimedFrame] = source
         drawn: Iterator[TimedFrame] = source
         if target is not None and stream.is_live:
-            frames, drawn = tee(source)
+            frames, drawn = _one_behind_the_other(source)
         elif target is not None:
             drawn = stack.enter_context(closing(stream.frames()))
         batch = 1 if stream.is_live else None  # for the next picture may be long in coming
@@ -209,3 +210,24 @@ def detect_video(
         # A frame is drawn when the next key frame is known, so what was seen is ahead of it.
         until_stopped = takewhile(lambda frame: frame.number <= last, drawn)
         annotate_actions(target, until_stopped, moments, fps=stream.fps, style=style)
+
+
+def _one_behind_the_other(
+    frames: Iterator[TimedFrame],
+) -> tuple[Iterator[TimedFrame], Iterator[TimedFrame]]:
+    """Return two readers, of which the second ends wherever it catches up with the first.
+
+    Only what lies between them is kept (:func:`itertools.tee` keeps up to 57 frames more).
+    """
+    waiting: deque[TimedFrame] = deque()
+
+    def ahead() -> Iterator[TimedFrame]:
+        for frame in frames:
+            waiting.append(frame)
+            yield frame
+
+    def behind() -> Iterator[TimedFrame]:
+        while waiting:
+            yield waiting.popleft()
+
+    return ahead(), behind()

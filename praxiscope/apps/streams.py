@@ -78,7 +78,7 @@ class FrameStream:
 def is_live(video: str | Path) -> bool:
     """Whether this is a camera (``0``, ``/dev/video0``) or an address (``rtsp://...``)."""
     return "://" in str(video) or (
-        bool(_CAMERA.fullmatch(str(video))) and not Path(video).is_file()
+        bool(_CAMERA.fullmatch(str(video))) and not Path(str(video)).is_file()
     )
 
 
@@ -129,19 +129,27 @@ def _open_live(address: str) -> FrameStream:
             movie = av.open(address, container_options=_LIVE_OPTIONS, timeout=_WAIT_SECONDS)
     except (OSError, ValueError, av.FFmpegError) as error:
         raise VideoError(
-            f"{shown} cannot be opened: {getattr(error, 'strerror', None) or error}. Expected a "
+            f"{shown} cannot be opened: {_reason(error)}. Expected a "
             "camera (0, /dev/video0), or the address of a stream or video file (rtsp://, http://); "
             "check that it plays elsewhere."
         ) from error
-    if not moving_pictures(movie):
+    pictures = moving_pictures(movie)
+    if not pictures or not pictures[0].codec_context:
         movie.close()
-        raise VideoError(f"{shown} sends no moving pictures.")
+        what = "pictures that this FFmpeg has no decoder for" if pictures else "no moving pictures"
+        raise VideoError(f"{shown} sends {what}: expected a stream as h264 in MPEG-TS or RTSP.")
 
     def frames() -> TimedFrames:
         with movie:
             yield from _timed_frames(movie, shown, is_live=True)
 
     return FrameStream(shown, float(_rate(movie)), _length(movie), True, frames)
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, av.ExitError):  # what FFmpeg calls it when time is up
+        return f"nothing came for {_WAIT_SECONDS[0]:g} seconds"
+    return str(getattr(error, "strerror", None) or error)
 
 
 def _without_password(address: str) -> str:
@@ -195,7 +203,7 @@ def _decoded(
         except (av.FFmpegError, OSError) as error:
             if not is_live:
                 raise VideoError(f"{name} cannot be read to its end: {error}") from error
-            log.warning("%s has ended: %s.", name, error.strerror or error)
+            log.warning("%s has ended: %s.", name, _reason(error))
             packet = None
         if packet is not None and not packet.size:  # it would tell the decoder that the video ends
             continue

@@ -4,6 +4,7 @@ import csv
 import json
 import threading
 import tracemalloc
+import weakref
 from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
@@ -22,7 +23,7 @@ import praxiscope
 from praxiscope.apps.actors import Moment
 from praxiscope.apps.detect import ActionDetector, DetectOptions, load_detector
 from praxiscope.apps.detect_outputs import Outputs, detect_video
-from praxiscope.apps.streams import TimedFrame, open_stream
+from praxiscope.apps.streams import FrameStream, TimedFrame, TimedFrames, open_stream
 from praxiscope.data.ava import AvaDataset
 from praxiscope.errors import (
     CheckpointError,
@@ -192,7 +193,7 @@ def test_a_whole_folder_of_images_is_a_video(
     assert [moment.frame for moment in moments_of(detector, tmp_path, fps=15)][:2] == [0, 15]
 
 
-def endless(count: int, fps: float = 30) -> Iterator[TimedFrame]:
+def endless(count: int, fps: float = 30) -> TimedFrames:
     noise = np.random.default_rng(0).integers(0, 255, (240, 320, 3), dtype=np.uint8)
     for number in range(count):
         yield TimedFrame(number, number / fps, noise.copy)
@@ -210,6 +211,34 @@ def test_memory_does_not_grow_with_the_length_of_a_stream(detector: ActionDetect
     span = 10 * 64 * 48 * 3  # frames of a clip at the test's size
     assert peaks[1] < peaks[0] + 5e4
     assert peaks[1] < 3 * 240 * 320 * 3 + 4 * span + 5e5
+
+
+@pytest.mark.parametrize("rate", [1.0, 3.0])
+def test_a_live_stream_keeps_the_pictures_of_one_clip_to_draw_on(
+    detector: ActionDetector, tmp_path: Path, rate: float
+) -> None:
+    alive, most = 0, 0
+
+    def gone() -> None:
+        nonlocal alive
+        alive -= 1
+
+    def counted() -> TimedFrames:
+        nonlocal alive, most
+        for frame in endless(200):
+            weakref.finalize(frame, gone)
+            alive += 1
+            most = max(most, alive)
+            yield frame
+
+    options = DetectOptions(rate=rate)
+    stream = FrameStream("camera", 30, None, True, counted)
+    with Outputs(detector, options) as outputs:
+        detect_video(detector, stream, TwoPersons(), options, outputs, out=tmp_path / "o.mp4")
+    with av.open(str(tmp_path / "o.mp4")) as copy:
+        assert sum(1 for _ in copy.decode(video=0)) == 200
+    # until the clip around the next key frame ends: 3 frames after it, and one to know that
+    assert 30 / rate < most <= 30 / rate + 3 + 4
 
 
 def test_a_stop_ends_all_files_where_the_video_was_stopped(
