@@ -66,7 +66,7 @@ def assert_equal(model: ClipModel, expected: dict[str, Tensor]) -> None:
 def kinds() -> list[str]:
     """One published name for each set of names and shapes."""
     first: dict[str, str] = {}
-    for name in RECIPES:
+    for name in sorted(RECIPES):
         first.setdefault(json.dumps(figures(name)["state_dict"]), name)
     return list(first.values())
 
