@@ -62,7 +62,12 @@ class Outputs:
     def __enter__(self) -> Self:
         for path in (self._json, self._csv):
             if path is not None:
-                self._open[path] = _partial(path).open("w", encoding="utf-8", newline="")
+                self._open[path] = _partial(path).open(
+                    "w",
+                    encoding="utf-8",
+                    errors="backslashreplace",  # file names may be no text at all
+                    newline="",
+                )
         return self
 
     def __exit__(

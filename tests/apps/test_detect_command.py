@@ -1,6 +1,7 @@
 """``praxiscope detect`` on the command line."""
 
 import json
+import os
 import re
 import signal
 from pathlib import Path
@@ -61,6 +62,14 @@ def test_persons_come_from_a_proposals_file(
         ("0.5000", "0.1000", "0.9000", "0.9000"),
     }
     assert "a.mp4: 3 key frames, persons in 1, 2 tracks" in capsys.readouterr().out
+
+
+def test_a_name_that_is_no_text_does_not_stop_the_run(model: list[str], workdir: Path) -> None:
+    strange = write_video(workdir / "a.mp4", frames=4).rename(workdir / os.fsdecode(b"\xff.mp4"))
+    options = ["--persons", "frame", "--json", "o.jsonl", "--csv", "o.csv"]
+    assert main(["detect", str(strange), *model, *options]) == 0
+    assert json.loads(Path("o.jsonl").read_text())["video"] == str(strange)
+    assert Path("o.csv").read_text().startswith(r"\udcff,0000,")
 
 
 def test_nobody_is_said(
