@@ -11,19 +11,19 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from praxiscope.data.ava_files import read_label_map
-from praxiscope.data.ava_lists import (
-    AvaList,
-    KeyFrame,
-    open_source,
-    read_key_frames,
-    source_path,
-)
+from praxiscope.data.ava_files import Source, read_label_map
+from praxiscope.data.ava_key_frames import KeyFrame
+from praxiscope.data.ava_lists import AvaList, open_source, read_key_frames, source_path
 from praxiscope.data.boxes import Boxes, BoxPlan, BoxTransform, in_pixels
+from praxiscope.data.frames import FrameFolder
 from praxiscope.data.keyframes import key_frame_clip, key_frame_index
 from praxiscope.data.sampling import Clip
+from praxiscope.data.video import Video
+from praxiscope.data.video_index import Layout
 from praxiscope.errors import DataError, VideoError
 from praxiscope.types import ActorSample, Broken, Frames, Indices, ItemKey
+
+KNOWN_FRAMES = 10_000_000  # in videos whose layout a dataset keeps: 200 MB; AVA has 8 million
 
 
 class AvaDataset(Dataset[ActorSample | Broken]):
@@ -55,6 +55,7 @@ class AvaDataset(Dataset[ActorSample | Broken]):
         self.training, self.seed = training, seed
         self.threads, self.one_frame = threads, one_frame
         self.key_frames = read_key_frames(ava)
+        self._layouts: dict[str, Layout] = {}
 
     @property
     def name(self) -> str:
@@ -63,10 +64,10 @@ class AvaDataset(Dataset[ActorSample | Broken]):
 
     def check_files(self) -> None:
         """Raise :class:`DataError` naming the first videos that do not exist, and their number."""
-        sources = {moment.source.path: moment.source for moment in self.key_frames}
+        sources = self.key_frames.sources
         missing = [
             str(path)
-            for path in (source_path(self.ava, source) for source in sources.values())
+            for path in (source_path(self.ava, source) for source in sources)
             if not (path.is_dir() if self.ava.kind == "frames" else path.is_file())
         ]
         if missing:
@@ -96,7 +97,7 @@ class AvaDataset(Dataset[ActorSample | Broken]):
         # even numbers: the order of the list draws from 1
         rng = np.random.default_rng((self.seed, key.epoch, key.index, 2 * key.turn))
         try:
-            with closing(open_source(self.ava, moment.source, threads=self.threads)) as source:
+            with closing(self._open(moment.source)) as source:
                 indices = self._indices(moment, source.num_frames, rng)
                 plan = self.transform.plan(source.height, source.width, rng)
                 unique, places = np.unique(indices, return_inverse=True)
@@ -105,6 +106,15 @@ class AvaDataset(Dataset[ActorSample | Broken]):
             kind = VideoError if isinstance(error, VideoError) else DataError
             raise kind(self._where(moment, str(error))) from error
         return self._sample(moment, key.index, frames, plan)
+
+    def _open(self, source: Source) -> Video | FrameFolder:
+        """Open a video. Of AVA's, of 15 minutes, that takes longer than a clip: only once."""
+        layout = self._layouts.get(source.path)
+        video = open_source(self.ava, source, threads=self.threads, layout=layout)
+        known = sum(layout.num_frames for layout in self._layouts.values())
+        if layout is None and known + video.num_frames <= KNOWN_FRAMES:
+            self._layouts[source.path] = video.layout
+        return video
 
     def _indices(self, moment: KeyFrame, num_frames: int, rng: np.random.Generator) -> Indices:
         centre = key_frame_index(

@@ -84,6 +84,8 @@ def _row(line: int, fields: list[str], where: str) -> Row | None:
     time, x1, y1, x2, y2 = _numbers(fields, 1, 6, where)
     label = _whole(fields, 6, where) if len(fields) > 6 and fields[6] else None
     person = _whole(fields, 7, where) if len(fields) > 7 and fields[7] else -1
+    if abs(person) >= 2**63:
+        raise DataError(f"{where}, column 8 (person_id): expected at most 18 digits.")
     return Row(line, fields[0], time, (x1, y1, x2, y2), label, person)
 
 

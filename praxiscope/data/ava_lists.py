@@ -1,13 +1,8 @@
-"""AVA and datasets in its format: which key frames there are, and who does what in them.
+"""AVA and datasets in its format: which key frames there are, and who does what in them."""
 
-Letters: n persons of a key frame, m proposed ones, K outputs, of which 0 is the background.
-"""
-
-import logging
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from math import inf
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -15,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from praxiscope.checks import check_choice, check_number, check_whole
+from praxiscope.data.ava_checks import check_box, check_proposals, check_time
 from praxiscope.data.ava_files import (
     Moment,
     Proposals,
@@ -26,13 +22,15 @@ from praxiscope.data.ava_files import (
     read_proposals,
     read_sources,
 )
-from praxiscope.data.boxes import Boxes
+from praxiscope.data.ava_key_frames import KeyFrame, KeyFrames
 from praxiscope.data.class_folders import VIDEO_SUFFIXES
-from praxiscope.data.frames import open_frames
+from praxiscope.data.frames import FrameFolder, open_frames
 from praxiscope.data.sampling import Convention
-from praxiscope.data.video import open_video
+from praxiscope.data.video import Video, open_video
+from praxiscope.data.video_index import Layout
 from praxiscope.errors import DataError, RecipeError, did_you_mean
-from praxiscope.types import FrameSource
+
+__all__ = ["AvaList", "KeyFrame", "Span", "open_source", "read_key_frames", "source_path"]
 
 _TRIMMED = re.compile(r"(.+)_([0-9]{6})_([0-9]{6})")  # ID_000012_000022
 
@@ -43,11 +41,6 @@ class Span(NamedTuple):
     of: str  # the name by which proposals are looked up
     first: float  # the time of the first frame
     end: float | None  # not included; None: that of the video
-
-
-# Shares of the frame that are taken for such: boxes may reach beyond it, as published ones may, and
-# stay as they are. What lies further away is in pixels.
-NEAREST, FARTHEST = -1.0, 2.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,28 +137,7 @@ class AvaList:
         return Span(match[1], float(match[2]), float(match[3]))
 
 
-@dataclass(frozen=True)
-class KeyFrame:
-    """One moment of a video with the persons in it."""
-
-    video: str
-    timestamp: float  # seconds
-    source: Source
-    boxes: Boxes  # (n, 4) in the order of the file
-    labels: tuple[tuple[int, ...], ...]  # n times the outputs that should be 1
-    persons: tuple[int, ...]  # n numbers, as the file has them
-    proposals: Boxes | None  # (m, 4); None: the list has no proposals
-    scores: npt.NDArray[np.float32] | None  # (m,)
-
-    def targets(self, num_classes: int) -> npt.NDArray[np.float32]:
-        """Return the labels as zeros and ones, (n, K)."""
-        targets = np.zeros((len(self.labels), num_classes), np.float32)
-        for person, columns in enumerate(self.labels):
-            targets[person, list(columns)] = 1
-        return targets
-
-
-def read_key_frames(ava: AvaList) -> tuple[KeyFrame, ...]:
+def read_key_frames(ava: AvaList) -> KeyFrames:
     """Return the key frames of a list with their persons, in the order in which they first appear.
 
     Those without persons and the excluded ones are left out. Lines with the same box at the same
@@ -179,11 +151,14 @@ def read_key_frames(ava: AvaList) -> tuple[KeyFrame, ...]:
     columns = _columns(ava)
     sources = None if ava.sources is None else read_sources(ava.sources)
     excluded = frozenset[Moment]() if ava.excluded is None else read_excluded(ava.excluded)
-    rows = read_annotations(ava.annotations)
     found: dict[Moment, dict[tuple[float, ...], list[Row]]] = {}
-    for row in rows:
-        moment = (row.video, row.timestamp)
-        _check_row(row, ava, sources)
+    ranges: dict[str, tuple[float, float | None]] = {}
+    for row in read_annotations(ava.annotations):
+        moment, where = (row.video, row.timestamp), f"{ava.annotations}:{row.line}"
+        if row.video not in ranges:
+            ranges[row.video] = _range(row.video, where, ava, sources)
+        check_time(row.timestamp, *ranges[row.video], where)
+        check_box(row.box, where)
         if row.label is not None and row.label not in columns:
             if ava.classes is not None:
                 continue
@@ -195,15 +170,20 @@ def read_key_frames(ava: AvaList) -> tuple[KeyFrame, ...]:
         if moment not in excluded:
             found.setdefault(moment, {}).setdefault(row.box, []).append(row)
     if not found:
-        why = "all its timestamps are excluded" if excluded and rows else "it names no person"
-        if rows and ava.classes is not None:
+        why = "all its timestamps are excluded" if excluded and ranges else "it names no person"
+        if ranges and ava.classes is not None:
             why = "none of its persons does any of AvaList.classes outside excluded timestamps"
         raise DataError(f"{ava.annotations} gives no key frames: {why}.")
     proposals = None if ava.proposals is None else read_proposals(ava.proposals)
-    if proposals is not None:
-        videos = {ava.span(row.video).of for row in rows}
-        _check_proposals(proposals, (_untrimmed(moment, ava) for moment in found), videos, ava)
-    return tuple(
+    if ava.proposals is not None and proposals is not None:
+        check_proposals(
+            proposals,
+            (_untrimmed(moment, ava) for moment in found),
+            {ava.span(video).of for video in ranges},
+            path=ava.proposals,
+            annotations=ava.annotations,
+        )
+    return KeyFrames(
         _key_frame(moment, persons, columns, sources, proposals, ava)
         for moment, persons in found.items()
     )
@@ -218,16 +198,21 @@ def source_path(ava: AvaList, source: Source) -> Path:
     return next((file for file in files if file.is_file()), path)
 
 
-def open_source(ava: AvaList, source: Source, *, threads: int = 1) -> FrameSource:
+def open_source(
+    ava: AvaList, source: Source, *, threads: int = 1, layout: Layout | None = None
+) -> Video | FrameFolder:
     """Open the folder of frame images or the video file, of any known suffix, of a key frame.
+
+    ``layout`` is what it was when it was opened before: long videos are read through for it.
 
     Raises:
         DataError: There is none, or it cannot be read.
     """
     path = source_path(ava, source)
     if ava.kind == "frames":
-        return open_frames(path, template=ava.template, first=ava.first_frame)
-    return open_video(path, threads=threads)
+        count = None if layout is None else layout.num_frames
+        return open_frames(path, template=ava.template, first=ava.first_frame, num_frames=count)
+    return open_video(path, threads=threads, layout=layout)
 
 
 def _columns(ava: AvaList) -> dict[int, int]:
@@ -253,61 +238,16 @@ def _columns(ava: AvaList) -> dict[int, int]:
     return columns
 
 
-def _check_row(row: Row, ava: AvaList, sources: Mapping[str, Source] | None) -> None:
-    """Raise :class:`DataError` for a line that is well-formed but wrong."""
-    where = f"{ava.annotations}:{row.line}"
-    _, first, last = ava.span(row.video)
-    if sources is not None:
-        if row.video not in sources:
-            hint = did_you_mean(row.video, sources)
-            raise DataError(f"{where}, column 1 (video): {ava.sources} has no '{row.video}'.{hint}")
-        first, last = sources[row.video].first_timestamp, None
-    if not first <= row.timestamp < (inf if last is None else last):
-        until = "" if last is None else f" and end before {last:g}"
-        raise DataError(
-            f"{where}, column 2 (timestamp): {row.timestamp:g} lies outside its video; the list's "
-            f"begin at {first:g} seconds{until}: correct the line, or first_timestamp and "
-            "last_timestamp."
-        )
-    for column, share in enumerate(row.box, start=3):
-        if not NEAREST <= share <= FARTHEST:
-            raise DataError(
-                f"{where}, column {column} ({('x1', 'y1', 'x2', 'y2')[column - 3]}): expected a "
-                f"share of the frame, from 0 to 1, not {share:g}; pixels have to be divided by the "
-                "frame's width and height."
-            )
-    if row.box[0] > row.box[2] or row.box[1] > row.box[3]:
-        raise DataError(
-            f"{where}, columns 3 to 6: expected x1 <= x2 and y1 <= y2, not "
-            f"{', '.join(f'{share:g}' for share in row.box)}."
-        )
-
-
-def _check_proposals(
-    proposals: Proposals, moments: Iterable[Moment], videos: set[str], ava: AvaList
-) -> None:
-    """Raise :class:`DataError` where no proposal is of use; say which are of unknown videos."""
-    for (video, time), boxes in proposals.items():
-        if ((boxes[:, :4] < NEAREST) | (boxes[:, :4] > FARTHEST)).any():
-            raise DataError(
-                f"{ava.proposals}, '{video},{time:04g}': expected boxes as shares of the frame, "
-                "from 0 to 1; pixels have to be divided by its width and height."
-            )
-    unknown = sorted({video for video, _ in proposals} - videos)
-    hint = f" The first of its videos is '{unknown[0]}'." if unknown else ""
-    if not any(moment in proposals for moment in moments):
-        raise DataError(
-            f"{ava.proposals} has proposals for none of the key frames of {ava.annotations}: they "
-            f"do not belong together.{hint}"
-        )
-    if unknown:
-        logging.getLogger(__name__).warning(
-            "%s has proposals for %d videos that %s does not name, such as '%s': not used.",
-            ava.proposals,
-            len(unknown),
-            ava.annotations,
-            unknown[0],
-        )
+def _range(
+    video: str, where: str, ava: AvaList, sources: Mapping[str, Source] | None
+) -> tuple[float, float | None]:
+    """Return the time of a video's first frame, and the first one after it, if that is known."""
+    if sources is None:
+        return ava.span(video)[1:]
+    if video not in sources:
+        hint = did_you_mean(video, sources)
+        raise DataError(f"{where}, column 1 (video): {ava.sources} has no '{video}'.{hint}")
+    return sources[video].first_timestamp, None
 
 
 def _key_frame(

@@ -1,5 +1,6 @@
 """Folders of frame images, addressed like a video."""
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from operator import index
 from pathlib import Path
@@ -10,6 +11,7 @@ import cv2
 import numpy as np
 
 from praxiscope.data.list_formats import numbered_name
+from praxiscope.data.video_index import Layout
 from praxiscope.errors import DataError
 from praxiscope.types import Frame, Frames, Indices
 
@@ -59,7 +61,8 @@ class FrameFolder:
             )
         self.path = path
         self._template, self._first = template, first
-        present = {file.name for file in path.iterdir()}
+        # to list the images of a long video takes longer than to read a clip
+        present = _names_in(path) if flow or num_frames is None else set()
         self._parts: tuple[str, ...] = ()
         if flow:
             named = (parts for parts in _FLOW_PARTS if self._name(0, *parts[:1]) in present)
@@ -96,6 +99,11 @@ class FrameFolder:
     def width(self) -> int:
         """Width of the images in pixels."""
         return self._shape[1]
+
+    @property
+    def layout(self) -> Layout:
+        """What opening the folder has found out."""
+        return Layout(self.num_frames, self.height, self.width, fps=0, index=None)
 
     def frames_at(
         self, indices: Sequence[int] | Indices, each: Callable[[Frame], Frame] | None = None
@@ -189,6 +197,11 @@ class StillImage:
 
     def close(self) -> None:
         """Do nothing: no file stays open."""
+
+
+def _names_in(folder: Path) -> set[str]:
+    with os.scandir(folder) as entries:
+        return {entry.name for entry in entries}
 
 
 def gather(

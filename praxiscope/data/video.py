@@ -20,7 +20,7 @@ from av.video.reformatter import VideoReformatter
 
 from praxiscope.data.frames import FrameFolder, gather, open_frames
 from praxiscope.data.video_file import moving_pictures, open_container, unreadable
-from praxiscope.data.video_index import FrameIndex, Packet
+from praxiscope.data.video_index import FrameIndex, Layout, Packet
 from praxiscope.errors import VideoError
 from praxiscope.types import Frame, Frames, Indices
 
@@ -31,19 +31,23 @@ _TIMED_FORMATS = {"mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm", "mpegts", "flv", "
 _HEADER_BYTES = 10  # a packet of MPEG-4 that is shorter may be a header alone
 
 
-def open_video(path: str | Path, *, threads: int = 1) -> "Video | FrameFolder":
+def open_video(
+    path: str | Path, *, threads: int = 1, layout: Layout | None = None
+) -> "Video | FrameFolder":
     """Open a video file, or a folder of images named as :func:`open_frames` expects.
 
     Args:
         path: a local mp4, mov, mkv, webm, avi, MPEG-TS, MPEG-PS, flv, asf, ogg or nut file.
         threads: how many threads decode.
+        layout: the :attr:`Video.layout` of the file from an earlier time, which then is not read
+            through once more.
 
     Raises:
         VideoError: the file is missing, empty, damaged, or holds no moving pictures.
         DataError: the folder holds no images.
     """
     path = Path(path)
-    return open_frames(path) if path.is_dir() else Video(path, threads=threads)
+    return open_frames(path) if path.is_dir() else Video(path, threads=threads, layout=layout)
 
 
 class Video:
@@ -59,13 +63,13 @@ class Video:
     Not for several threads at once.
     """
 
-    def __init__(self, path: Path, *, threads: int = 1) -> None:
+    def __init__(self, path: Path, *, threads: int = 1, layout: Layout | None = None) -> None:
         self.path = path
         self._threads = threads
         self._to_rgb = VideoReformatter()
         self._file = open_container(path, threads)
         try:
-            self._read_index()
+            self.layout = layout or self._read_layout()
         except BaseException:
             self._file.close()
             raise
@@ -73,22 +77,22 @@ class Video:
     @property
     def num_frames(self) -> int:
         """Frames in the file, counted; what headers claim is not trusted."""
-        return self._num_frames
+        return self.layout.num_frames
 
     @property
     def fps(self) -> float:
         """Frames per second, on average."""
-        return self._fps
+        return self.layout.fps
 
     @property
     def height(self) -> int:
         """Height in pixels, after rotation."""
-        return self._size[0]
+        return self.layout.height
 
     @property
     def width(self) -> int:
         """Width in pixels, after rotation."""
-        return self._size[1]
+        return self.layout.width
 
     def frames_at(
         self, indices: Sequence[int] | Indices, each: Callable[[Frame], Frame] | None = None
@@ -102,7 +106,11 @@ class Video:
             IndexError: an index is negative or not below ``num_frames``.
             VideoError: a frame cannot be decoded, or is damaged.
         """
-        return gather(indices, each, self._pictures, self.path, self.num_frames, (*self._size, 3))
+        return gather(indices, each, self._pictures, self.path, self.num_frames, self._shape)
+
+    @property
+    def _shape(self) -> tuple[int, int, int]:
+        return self.height, self.width, 3
 
     def close(self) -> None:
         """Release the file and the decoder. Closing twice is harmless."""
@@ -121,7 +129,7 @@ class Video:
 
     # Opening
 
-    def _read_index(self) -> None:
+    def _read_layout(self) -> Layout:
         """List the packets, decoding only until the first frame shows size and rotation."""
         packets: list[Packet] = []
 
@@ -136,17 +144,14 @@ class Video:
             raise unreadable(self.path, "holds no frame that can be decoded")
         deque(unread, maxlen=0)
         upright = _quarter_turns(first) % 2 == 0
-        self._size = (first.height, first.width) if upright else (first.width, first.height)
+        size = (first.height, first.width) if upright else (first.width, first.height)
         one_each = self._packets_are_frames(first, min(packet.num_bytes for packet in packets))
-        self._index = FrameIndex.of(packets) if one_each else None
-        if self._index:
-            times: Sequence[int | None] = self._index.times
-        else:
-            times = [frame.pts for frame, _ in self._from_the_start()]
-        self._num_frames = len(times)
-        if self._num_frames == 1 and cv2.haveImageReader(str(self.path)):
+        index = FrameIndex.of(packets) if one_each else None
+        times: Sequence[int | None]
+        times = index.times.tolist() if index else [f.pts for f, _ in self._from_the_start()]
+        if len(times) == 1 and cv2.haveImageReader(str(self.path)):
             raise unreadable(self.path, "is a still image")  # avif and heic are a kind of mp4
-        self._fps = _average_rate(times, self._stream())
+        return Layout(len(times), *size, _average_rate(times, self._stream()), index)
 
     def _packets_are_frames(self, first: av.VideoFrame, smallest: int) -> bool:
         """Whether each packet is one frame and carries the time at which that frame is shown."""
@@ -227,18 +232,18 @@ class Video:
         None come where seeking does not find them. The decoder is told to leave out frames at other
         times that no frame refers to.
         """
-        context, start = self._stream().codec_context, index.packets[first]
+        context, start = self._stream().codec_context, index.keys[first]
         # MPEG-TS is searched by decoding time.
         target = start.decode_time if self._file.format.name == "mpegts" else start.time
-        last = max(index.packet_at[time] for time in times)
+        last = max(index.packet_at(time) or 0 for time in times)
         try:
             self._file.seek(target or 0, stream=self._stream())
         except av.FFmpegError:
             return
         number = None
         for packet in self._packets():
-            number = index.packet_at.get(packet.pts) if number is None else number + 1
-            if number is None or number > last or index.packets[number].time != packet.pts:
+            number = index.packet_at(packet.pts) if number is None else number + 1
+            if number is None or number > last or index.packet_times[number] != packet.pts:
                 return
             if number >= first:
                 context.skip_frame = "DEFAULT" if packet.pts in times else "NONREF"
@@ -254,7 +259,7 @@ class Video:
         It may be the begin of a gradual refresh, after which pictures are only nearly right. So the
         first frame must be a whole picture; one that an edit list hides cannot be seen.
         """
-        start = index.packets[first]
+        start = index.keys[first]
         is_key = start.is_hidden
         for frame, is_sound in self._decode(self._packets_for(index, first, times)):
             is_key |= frame.pts == start.time and frame.pict_type == PictureType.I
@@ -263,20 +268,20 @@ class Video:
 
     def _pictures(self, wanted: set[int]) -> Iterator[tuple[int, Frame]]:
         """Yield the number and the RGB picture (H, W, 3) of each wanted frame, in any order."""
-        index, missing = self._index, set(wanted)
+        index, missing = self.layout.index, set(wanted)
         if index:
             for first, times in index.by_key_frame(wanted).items():
                 for frame in self._from_key_frame(index, first, times):
-                    number = index.frame_at[frame.pts]
-                    if number in missing:
+                    number = index.frame_at(frame.pts)
+                    if number is not None and number in missing:
                         missing.remove(number)
                         yield number, self._upright(frame, number)
         if not missing:
             return
         # No index, no way to seek, or a key frame that is none: one pass finds what there is.
         for count, (frame, is_sound) in enumerate(self._from_the_start()):
-            number = index.frame_at.get(frame.pts, -1) if index else count
-            if number in missing:
+            number = index.frame_at(frame.pts) if index else count
+            if number is not None and number in missing:
                 if not is_sound:
                     raise self._undecodable(number)
                 missing.remove(number)
@@ -288,7 +293,7 @@ class Video:
     def _upright(self, frame: av.VideoFrame, number: int) -> Frame:
         rgb = self._to_rgb.reformat(frame, format="rgb24", threads=1).to_ndarray()
         picture: Frame = np.ascontiguousarray(np.rot90(rgb, _quarter_turns(frame)))
-        if picture.shape != (*self._size, 3):
+        if picture.shape != self._shape:
             height, width = picture.shape[:2]
             raise VideoError(
                 f"{self.path}: frame {number} is {width}x{height}, but the first is "

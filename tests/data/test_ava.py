@@ -139,6 +139,30 @@ def test_a_timestamp_after_the_end_of_its_video_is_said_to_be_so(ava: AvaList) -
         dataset.load(ItemKey(0, 1))
 
 
+def test_a_long_video_is_looked_through_only_once(
+    ava: AvaList, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dataset = AvaDataset(ava, Clip(frames=2, stride=1), WHOLE, training=False)
+    first = dataset.load(ItemKey(0, 0))
+    monkeypatch.setattr("praxiscope.data.frames._names_in", lambda _: pytest.fail("looked again"))
+    again = dataset.load(ItemKey(0, 0))
+    assert torch.equal(first.clip, again.clip)
+    assert brightness(dataset.load(ItemKey(0, 1))) == [19, 20]
+    with pytest.raises(pytest.fail.Exception):
+        AvaDataset(ava, Clip(frames=2, stride=1), WHOLE, training=False).load(ItemKey(0, 0))
+
+
+def test_a_dataset_remembers_no_more_frames_than_fit(
+    ava: AvaList, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("praxiscope.data.ava.KNOWN_FRAMES", FRAMES - 1)
+    dataset = AvaDataset(ava, Clip(frames=2, stride=1), WHOLE, training=False)
+    dataset.load(ItemKey(0, 0))
+    monkeypatch.setattr("praxiscope.data.frames._names_in", lambda _: pytest.fail("looked again"))
+    with pytest.raises(pytest.fail.Exception):
+        dataset.load(ItemKey(0, 0))
+
+
 def test_outputs_are_named_by_the_label_map_or_by_their_number(ava: AvaList) -> None:
     assert output_names(ava) is None
     path = ava.annotations.with_name("map.pbtxt")

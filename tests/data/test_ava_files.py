@@ -48,6 +48,7 @@ def test_a_header_is_passed_over(tmp_path: Path) -> None:
         ("clip,0902,0.1,0.2,nan,0.4,12,7", r"column 5 \(x2\): expected a number, not 'nan'"),
         ("clip,0902,0.1,0.2,0.3,0.4,1.5,7", r"column 7 \(label\): expected a whole number"),
         ("clip,0902,0.1,0.2,0.3,0.4,12,p", r"column 8 \(person_id\): expected a number, not 'p'"),
+        ("clip,0902,0.1,0.2,0.3,0.4,12,1e300", r"column 8 \(person_id\): .* at most 18 digits"),
         ("clip,0902,0.1", r"a.csv:2: expected 'video,timestamp,x1,y1.*, not 3 columns"),
         (f"{LINE},0.9", r"a.csv:2: expected 'video,timestamp,x1,y1.*, not 9 columns"),
         ("clip", r"a.csv:2: expected 'video,timestamp,x1,y1.*, not 1 columns"),

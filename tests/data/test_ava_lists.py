@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from praxiscope.data.ava_files import Source
-from praxiscope.data.ava_lists import AvaList, KeyFrame, open_source, read_key_frames
+from praxiscope.data.ava_key_frames import KeyFrames
+from praxiscope.data.ava_lists import AvaList, open_source, read_key_frames
 from praxiscope.data.catalog import ava_kinetics
 from praxiscope.data.keyframes import key_frame_clip, key_frame_index
 from praxiscope.data.sampling import Clip
@@ -43,7 +44,7 @@ def with_rows(ava: AvaList, rows: str, **changes: Any) -> AvaList:
     return replace(ava, **changes)
 
 
-def with_proposals(ava: AvaList, content: object, **changes: Any) -> tuple[KeyFrame, ...]:
+def with_proposals(ava: AvaList, content: object, **changes: Any) -> KeyFrames:
     path = ava.root / "proposals.pkl"
     path.write_bytes(pickle.dumps(content))
     return read_key_frames(replace(ava, proposals=path, **changes))

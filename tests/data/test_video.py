@@ -102,6 +102,10 @@ def test_every_frame_is_that_of_a_full_decode(kind: str, threads: int, tmp_path:
             indices = rng.integers(len(truth), size=8)
             assert np.array_equal(video.frames_at(indices), truth[indices])
         assert np.array_equal(video.frames_at(range(len(truth))[::-1]), truth[::-1])
+        layout = video.layout
+    if threads == 1:  # a file whose layout is known is not read through again
+        with open_video(path, layout=layout) as video:
+            assert np.array_equal(video.frames_at([len(truth) - 1, 0]), truth[[-1, 0]])
 
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if not kind.startswith(("cut", "turned"))])
@@ -247,6 +251,17 @@ def packets_decoded(path: Path, indices: Sequence[int], monkeypatch: pytest.Monk
     return counts[0]
 
 
+def test_a_known_layout_saves_the_reading_of_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write_video(tmp_path / "video.mp4", COUNT)
+    with open_video(path) as video:
+        layout, size = video.layout, (video.num_frames, video.height, video.width, video.fps)
+    monkeypatch.setattr(Video, "_packets", lambda _: pytest.fail("the file is read"))
+    with open_video(path, layout=layout) as video:
+        assert (video.num_frames, video.height, video.width, video.fps) == size
+
+
 @pytest.mark.parametrize("container", ["mp4", "matroska", "mpegts"])
 def test_decoding_begins_at_the_key_frame_before_and_ends_at_the_last_wanted(
     container: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -260,9 +275,11 @@ def test_decoding_begins_at_the_key_frame_before_and_ends_at_the_last_wanted(
 def test_frames_nobody_refers_to_are_left_out(tmp_path: Path) -> None:
     path = write_video(tmp_path / "video.mp4", 48, gop=48, b_frames=3)
     with open_video(path) as video:
-        assert isinstance(video, Video) and video._index is not None
-        last = video._index.times[47]
-        given = [f for f, _ in video._decode(video._packets_for(video._index, 0, {last}))]
+        assert isinstance(video, Video)
+        index = video.layout.index
+        assert index is not None
+        last = int(index.times[47])
+        given = [f for f, _ in video._decode(video._packets_for(index, 0, {last}))]
     assert len(given) == 24  # of every 4 frames, two: a P-frame and the B-frame others refer to
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from praxiscope.data.ava_lists import FARTHEST, NEAREST
+from praxiscope.data.ava_checks import FARTHEST, NEAREST
 from praxiscope.data.doctor.findings import Finding, judge_each
 from praxiscope.data.doctor.rows import Rows, equal_rows
 

@@ -10,8 +10,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from praxiscope.data.ava_checks import FARTHEST, NEAREST
 from praxiscope.data.ava_files import Moment, parse_proposals
-from praxiscope.data.ava_lists import FARTHEST, NEAREST, AvaList
+from praxiscope.data.ava_lists import AvaList
 from praxiscope.data.doctor.findings import Finding, Flags, judge, judge_each, judge_lines
 from praxiscope.data.doctor.recall import best_overlaps, taken
 from praxiscope.data.doctor.rows import Integers, Rows
