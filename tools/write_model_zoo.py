@@ -16,10 +16,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # runs from a chec
 
 import torch
 
+from praxiscope.files import write_atomically
 from praxiscope.models.complexity import complexity
 from praxiscope.recipe import DetectionRecipe, Recipe, load_recipe
 from praxiscope.zoo.cards import Card, cards, view_shape
-from praxiscope.zoo.files import write_atomically
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs/en/model_zoo.md"

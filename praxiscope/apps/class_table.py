@@ -14,8 +14,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from praxiscope.engine.detections import Truth
+from praxiscope.files import write_atomically
 from praxiscope.metrics.ava_csv import ActionBoxes
-from praxiscope.zoo.files import write_atomically
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -12,8 +12,8 @@ from rich.table import Table
 
 from praxiscope.data.class_folders import VIDEO_SUFFIXES
 from praxiscope.errors import DataError, PraxiscopeError
+from praxiscope.files import write_atomically
 from praxiscope.recipe import DetectionRecipe, Recipe, find_recipe, load_recipe
-from praxiscope.zoo.files import write_atomically
 
 if TYPE_CHECKING:
     from praxiscope.engine.testing import DetectionTested, Tested

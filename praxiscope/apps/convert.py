@@ -5,8 +5,8 @@ from pathlib import Path
 from rich.console import Console
 
 from praxiscope.errors import PraxiscopeError
+from praxiscope.files import write_atomically
 from praxiscope.zoo.convert import Target, convert
-from praxiscope.zoo.files import write_atomically
 
 
 def convert_command(names: list[str], to: Target | None, report_file: Path | None) -> int:

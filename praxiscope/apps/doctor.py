@@ -17,8 +17,8 @@ from praxiscope.data.doctor.findings import Finding
 from praxiscope.engine.progress import progress_bar
 from praxiscope.engine.results import check_writable
 from praxiscope.errors import RecipeError
+from praxiscope.files import write_atomically
 from praxiscope.recipe import DetectionRecipe, load_recipe
-from praxiscope.zoo.files import write_atomically
 
 WOULD_FAIL = 1  # exit status: training would stop, or mAP would be 0
 STYLES = {"error": "bold red", "warning": "yellow", "ok": "green"}
@@ -76,7 +76,6 @@ def _lists(args: argparse.Namespace) -> dict[str, AvaList]:
 
 def _examine(name: str, ava: AvaList, num_videos: int | None) -> Examined:
     with progress_bar(Console(stderr=True)) as bar:
-
         bar.add_task(f"{name} files", total=None, figures="")  # no one knows how long they take
 
         def track(videos: Sequence[str]) -> Iterable[str]:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from praxiscope.engine.results import check_writable
 from praxiscope.errors import PraxiscopeError
-from praxiscope.zoo.files import write_atomically
+from praxiscope.files import write_atomically
 
 if TYPE_CHECKING:  # matplotlib is loaded where something is drawn
     from matplotlib.figure import Figure

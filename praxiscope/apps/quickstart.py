@@ -33,9 +33,9 @@ from praxiscope.engine.results import check_writable, write_results
 from praxiscope.engine.testing import ScoreOptions, run_test
 from praxiscope.engine.trainer import Devices
 from praxiscope.engine.training import TrainOptions, run_training
+from praxiscope.files import write_atomically
 from praxiscope.models.recognizer import Recognizer
 from praxiscope.recipe import Recipe, load_recipe
-from praxiscope.zoo.files import write_atomically
 from praxiscope.zoo.weights import save_weights
 
 RECIPE = "quickstart_motions"

@@ -35,9 +35,9 @@ from praxiscope.engine.results import check_writable
 from praxiscope.engine.testing import ScoreOptions, run_detection_test
 from praxiscope.engine.trainer import Devices
 from praxiscope.engine.training import TrainOptions, run_training
+from praxiscope.files import write_atomically
 from praxiscope.recipe import DetectionRecipe, load_recipe
 from praxiscope.types import ScoredFrame
-from praxiscope.zoo.files import write_atomically
 from praxiscope.zoo.weights import save_weights
 
 RECIPE = "quickstart_actors"

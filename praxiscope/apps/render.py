@@ -15,8 +15,8 @@ from av.container import InputContainer
 from praxiscope.apps.streams import rising, upright
 from praxiscope.data.video import Video
 from praxiscope.errors import PraxiscopeError, VideoError
+from praxiscope.files import write_atomically
 from praxiscope.types import Frame
-from praxiscope.zoo.files import write_atomically
 
 Line = str | tuple[str, float]  # a text, or a text and a share in [0, 1] that is drawn as a bar
 Lines = Sequence[Line] | Callable[[int], Sequence[Line]]

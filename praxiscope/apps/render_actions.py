@@ -19,8 +19,8 @@ from praxiscope.apps.render import Panel, draw, encode, even_sides, lay_out
 from praxiscope.apps.streams import TimedFrame
 from praxiscope.apps.tracks import between
 from praxiscope.errors import PraxiscopeError
+from praxiscope.files import write_atomically
 from praxiscope.types import Frame
-from praxiscope.zoo.files import write_atomically
 
 Colour = tuple[int, int, int]
 Corners = tuple[int, int, int, int]  # x1, y1, x2, y2 in pixels

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from praxiscope.apps.charts import Curve, confusion, curves_by_quantity, line_chart
 from praxiscope.errors import DataError
-from praxiscope.zoo.files import write_atomically
+from praxiscope.files import write_atomically
 
 __all__ = ["ClipResult", "Curve", "Report", "choose_clips", "render_report", "write_report"]
 

@@ -21,8 +21,8 @@ from lightning.pytorch.plugins.io import TorchCheckpointIO
 from torch import Tensor
 
 from praxiscope.errors import CheckpointError, PraxiscopeError
+from praxiscope.files import write_atomically
 from praxiscope.zoo.checkpoint_file import read_checkpoint_file
-from praxiscope.zoo.files import write_atomically
 from praxiscope.zoo.trees import all_values
 
 LATEST = "latest.pth"

@@ -19,6 +19,7 @@ from torch import Tensor
 from praxiscope.data.ava_lists import AvaList
 from praxiscope.engine.results import DETECTION_SUFFIXES, DUMP_SUFFIXES, check_suffix
 from praxiscope.errors import DataError, PraxiscopeError
+from praxiscope.files import write_atomically
 from praxiscope.metrics.ava import PROTOCOLS, MeanPrecision, check_protocol, evaluate
 from praxiscope.metrics.ava_csv import (
     ActionBoxes,
@@ -30,7 +31,6 @@ from praxiscope.metrics.ava_csv import (
 )
 from praxiscope.pickles.unpickle import plain, unpickle
 from praxiscope.types import ScoredFrame
-from praxiscope.zoo.files import write_atomically
 
 Floats = npt.NDArray[np.float32]
 

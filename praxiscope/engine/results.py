@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from praxiscope.errors import PraxiscopeError
-from praxiscope.zoo.files import write_atomically
+from praxiscope.files import write_atomically
 
 SCORE_SUFFIXES = (".json", ".pkl", ".csv")  # --out
 DETECTION_SUFFIXES = (".csv",)  # --out of detections

@@ -23,10 +23,10 @@ from praxiscope.data.lists import check_files
 from praxiscope.data.recognition import RecognitionDataset
 from praxiscope.engine.checkpoints import AtomicCheckpointIO
 from praxiscope.errors import DataError, PraxiscopeError
+from praxiscope.files import write_atomically
 from praxiscope.models.slowfast import SlowFast
 from praxiscope.models.slowonly import SlowOnly
 from praxiscope.types import Broken
-from praxiscope.zoo.files import write_atomically
 
 log = logging.getLogger(__name__)
 

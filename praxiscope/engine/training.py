@@ -30,11 +30,11 @@ from praxiscope.engine.trainer import (
     writing_logs,
 )
 from praxiscope.errors import CheckpointError, DataError
+from praxiscope.files import check_folder
 from praxiscope.models.detector import Detector
 from praxiscope.models.recognizer import Recognizer
 from praxiscope.recipe import AnyRecipe, DetectionRecipe, Recipe, RunSettings
 from praxiscope.types import Broken
-from praxiscope.zoo.files import check_folder
 from praxiscope.zoo.imagenet import load_start
 from praxiscope.zoo.weights import prepare_for
 

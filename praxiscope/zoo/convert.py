@@ -12,10 +12,10 @@ import torch
 from torch import Tensor
 
 from praxiscope.errors import CheckpointError
+from praxiscope.files import write_atomically
 from praxiscope.models.conventions import OPENMMLAB, PYSLOWFAST, PYTORCHVIDEO
 from praxiscope.zoo.adopt import adoption
 from praxiscope.zoo.checkpoint_file import checkpoint_format, read_checkpoint_file
-from praxiscope.zoo.files import write_atomically
 from praxiscope.zoo.layouts import RenamedState, foreign_tensors, renamed_state
 from praxiscope.zoo.recorded import meta_entries
 from praxiscope.zoo.report import LoadReport

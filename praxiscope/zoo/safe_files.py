@@ -10,7 +10,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from praxiscope.errors import PraxiscopeError
-from praxiscope.zoo.files import write_atomically
+from praxiscope.files import write_atomically
 
 
 def write_safetensors(

@@ -9,12 +9,12 @@ from torch import Tensor, nn
 
 from praxiscope.data.sampling import Clip
 from praxiscope.errors import CheckpointError
+from praxiscope.files import write_atomically
 from praxiscope.models.actor_head import TemporalPool
 from praxiscope.models.detector import Detector
 from praxiscope.models.recognizer import ClipModel
 from praxiscope.zoo.adopt import adoption
 from praxiscope.zoo.checkpoint_file import checkpoint_format, read_checkpoint_file
-from praxiscope.zoo.files import write_atomically
 from praxiscope.zoo.heads import (
     check_classes,
     check_detection_head,

@@ -17,8 +17,8 @@ from praxiscope.data.lists import Record, VideoList, each_file, find_list, read_
 from praxiscope.engine.progress import progress_bar
 from praxiscope.engine.results import check_writable
 from praxiscope.errors import PraxiscopeError
+from praxiscope.files import write_atomically
 from praxiscope.recipe import Recipe, load_recipe
-from praxiscope.zoo.files import write_atomically
 
 log = logging.getLogger(__name__)
 

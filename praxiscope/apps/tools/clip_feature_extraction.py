@@ -24,10 +24,10 @@ from praxiscope.engine.progress import progress_bar
 from praxiscope.engine.results import check_writable
 from praxiscope.engine.testing import fuse_conv_bn
 from praxiscope.errors import DataError, PraxiscopeError
+from praxiscope.files import check_folder, write_atomically
 from praxiscope.models.features import PooledFeatures
 from praxiscope.recipe import Recipe, load_recipe
 from praxiscope.zoo.create import find_checkpoint, load_model
-from praxiscope.zoo.files import check_folder, write_atomically
 
 SETTINGS = "extraction.json"
 

@@ -23,9 +23,9 @@ from praxiscope.data.lists import class_names
 from praxiscope.engine.results import check_writable
 from praxiscope.engine.scores import SUFFIXES, as_truth, read_test
 from praxiscope.errors import DataError, PraxiscopeError, unknown_name
+from praxiscope.files import write_atomically
 from praxiscope.metrics.classification import Integers, confusion_matrix
 from praxiscope.recipe import Recipe, load_recipe
-from praxiscope.zoo.files import write_atomically
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

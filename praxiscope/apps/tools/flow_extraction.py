@@ -22,7 +22,7 @@ from praxiscope.data.list_formats import read_text
 from praxiscope.data.video import open_video
 from praxiscope.engine.progress import progress_bar
 from praxiscope.errors import DataError, PraxiscopeError
-from praxiscope.zoo.files import check_folder
+from praxiscope.files import check_folder
 
 CHUNK_FRAMES = 128
 CHUNK_BYTES = 2**28  # of decoded frames in one process

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from praxiscope.errors import CheckpointError, PraxiscopeError
+from praxiscope.files import write_atomically
 from praxiscope.zoo.checkpoint_file import read_checkpoint_file
-from praxiscope.zoo.files import write_atomically
 from praxiscope.zoo.openmmlab import published_state
 from praxiscope.zoo.recorded import meta_entries
 from praxiscope.zoo.safe_files import tensors_apart, write_safetensors

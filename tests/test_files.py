@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from praxiscope.errors import PraxiscopeError
-from praxiscope.zoo.files import write_atomically
+from praxiscope.files import write_atomically
 
 
 def names(folder: Path) -> list[str]:
@@ -89,7 +89,7 @@ def test_a_real_limit_on_file_size_keeps_the_previous_file(tmp_path: Path) -> No
     path = tmp_path / "best.ckpt"
     code = f"""
 import torch
-from praxiscope.zoo.files import write_atomically
+from praxiscope.files import write_atomically
 from praxiscope.errors import PraxiscopeError
 write_atomically({str(path)!r}, lambda file: torch.save({{"w": torch.zeros(10)}}, file))
 try:
