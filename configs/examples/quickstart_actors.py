@@ -40,7 +40,7 @@ def recipe() -> DetectionRecipe:
         box_limit=8,
         protocol="activitynet",
         optim=Sgd(lr=0.6, batch=16, clip_norm=2.0),
-        schedule=Cosine(epochs=10, warmup_epochs=1, by_epoch=False),
+        schedule=Cosine(epochs=8, warmup_epochs=1, by_epoch=False),
         loader=Loader(videos_per_device=16, workers=1),
         channels_last=True,
     )

@@ -183,7 +183,7 @@ def quickstart_detection(
         report=report,
     )
     write_atomically(done, lambda file: file.write(result.as_json().encode()))
-    _say(console, result, data.folder / f"{prior.frames[0].video}.mp4")
+    _say(console, result, data, prior.frames[0].video)
     return result
 
 
@@ -264,11 +264,8 @@ def _settings(
 ) -> dict[str, str]:
     """Return what somebody needs to judge the figures, or to repeat them."""
     videos = size.videos
-    sums = (f"{n.name} {run.parameters:,}" for n, run in zip(NETWORKS, runs, strict=True))
-    times = (
-        f"{n.name} {run.train_seconds:.0f} + {run.test_seconds:.0f}"
-        for n, run in zip(NETWORKS, runs, strict=True)
-    )
+    sums = (f"{run.result.name} {run.parameters:,}" for run in runs)
+    times = (f"{r.result.name} {r.train_seconds:.0f} + {r.test_seconds:.0f}" for r in runs)
     return {
         "recipe": RECIPE,
         "networks": "; ".join(
@@ -287,7 +284,7 @@ def _settings(
     }
 
 
-def _say(console: Console, result: DetectionQuickstart, video: Path) -> None:
+def _say(console: Console, result: DetectionQuickstart, data: AvaDatasetFiles, shown: str) -> None:
     """Print the figures, where things are, and what to do next."""
     means = ", ".join(f"{name} {mean:.3f}" for name, mean in result.mean_precision.items())
     compared = (
@@ -297,6 +294,7 @@ def _say(console: Console, result: DetectionQuickstart, video: Path) -> None:
         if n.meant_for
     )
     checkpoint = result.checkpoints["plain"]
+    video, proposals = data.folder / f"{shown}.mp4", data.proposals("val")
     say(
         console,
         f"mAP on {result.test_key_frames} unseen key frames: {means}.",
@@ -306,6 +304,6 @@ def _say(console: Console, result: DetectionQuickstart, video: Path) -> None:
         f"detections:  {checkpoint.with_name('detections.csv')}",
         "Next: open the report in a browser; look at one video with",
         f"  praxiscope detect {video} --model {RECIPE} --checkpoint {checkpoint} --persons "
-        f"{result.report.parent / 'data' / 'val_proposals.pkl'} --out detected.mp4",
+        f"{proposals} --first-timestamp {data.videos.first_timestamp:g} --out detected.mp4",
         f"or copy the recipe {RECIPE}.py for videos of your own and run praxiscope train on it.",
     )

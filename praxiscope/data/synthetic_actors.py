@@ -47,7 +47,8 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
 }
 LABELS = tuple(name for names in GROUPS.values() for name in names)  # their ids count from 1
 
-# Colours of the kinds of actors. Each hunts the next, the last one the first.
+# Colours of the kinds of actors. The first hunts the second, and the third keeps out of it.
+HUNTER, PREY = 0, 1
 KINDS = ((235, 70, 70), (70, 215, 80), (80, 120, 255))
 LAMP: Mapping[Light | None, tuple[int, int, int]] = {
     None: (70, 70, 70),
@@ -56,7 +57,7 @@ LAMP: Mapping[Light | None, tuple[int, int, int]] = {
 }
 
 STEADY_SECONDS = 1 / 3  # how long a motion is even, before its key frame and after it
-BRIEF_SECONDS = 0.12
+BRIEF_SECONDS = 0.09
 
 State = npt.NDArray[np.float64]  # (4,): x and y from the slot's centre, log of the radius, turns
 
@@ -72,6 +73,7 @@ _RATES: Mapping[Motion, tuple[float, float, float, float]] = {
     "rest": (0, 0, 0, 0),
 }
 _RADII = (0.13, 0.18)  # smallest and largest at a key frame
+_BRIEFLY = 0.6  # how much of a brief moment's white or black covers the texture
 _SHAKE = 0.15  # to either side
 # How far a centre can be from its slot's at a key frame: no actor ever leaves its slot.
 _PLAY = 0.5 - _RADII[1] * math.exp(1.2 * STEADY_SECONDS) - 0.66 * STEADY_SECONDS
@@ -141,7 +143,8 @@ class Performer:
         act = self.acts[int(time)]
         if act.brief is None or abs(time - int(time) - 0.5 - act.brief_at) > BRIEF_SECONDS / 2:
             return self.texture
-        return np.full_like(self.texture, 255 if act.brief == "flash" else 15)
+        towards = 255.0 if act.brief == "flash" else 0.0
+        return (self.texture + _BRIEFLY * (towards - self.texture)).round().astype(np.uint8)
 
 
 @dataclass(frozen=True)
@@ -183,19 +186,18 @@ class ActorScene:
         """Return who is there, where at ``time``, and doing what in its second."""
         second = int(time)
         there = [actor for actor in self.actors if actor.acts[second].present]
-        light = self.lights[second]
+        light, kinds = self.lights[second], {actor.kind for actor in there}
         persons = []
         for number, actor in enumerate(self.actors):
             if actor not in there:
                 continue
             act = actor.acts[second]
-            apart = {(other.kind - actor.kind) % len(KINDS) for other in there}
             labels = [
                 act.motion,
                 act.brief,
                 light and f"watch {light} lamp",
-                "hunt" if 1 in apart else None,
-                "flee" if len(KINDS) - 1 in apart else None,
+                "hunt" if actor.kind == HUNTER and PREY in kinds else None,
+                "flee" if actor.kind == PREY and HUNTER in kinds else None,
             ]
             outline = actor.outline(time) / (self.stage.width, self.stage.height)
             (x1, y1), (x2, y2) = outline.min(axis=0).tolist(), outline.max(axis=0).tolist()

@@ -71,7 +71,7 @@ class ActorVideos:
     def __post_init__(self) -> None:
         for name in ("seconds", "height", "width", "actors"):
             check_whole(getattr(self, name), f"ActorVideos.{name}")
-        check_whole(self.fps, "ActorVideos.fps", least=9)  # fewer may miss a brief moment
+        check_whole(self.fps, "ActorVideos.fps", least=12)  # fewer may miss a brief moment
         for name in ("brief", "lit", "excluded", "proposal_misses", "proposal_doubts"):
             check_number(getattr(self, name), f"ActorVideos.{name}", 0, 1)
 
