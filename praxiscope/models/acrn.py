@@ -20,6 +20,7 @@ class Acrn(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
+        self.out_channels = channels
         self.conv1 = ConvBn3d(2 * channels, channels, (1, 1, 1))
         self.conv2 = ConvBn3d(channels, channels, (1, 3, 3))
 

@@ -13,7 +13,9 @@ from typing import Literal
 import torch
 from torch import Tensor, cat, nn
 
+from praxiscope.errors import PraxiscopeError
 from praxiscope.models.acrn import Acrn, per_box
+from praxiscope.models.bank_ops import BankHead
 from praxiscope.models.roi import roi_align
 
 TemporalPool = Literal["avg", "max"]
@@ -49,7 +51,8 @@ class RoiHead(nn.Module):
     """Maps and boxes -> logits.
 
     Args:
-        shared_head: Relates every person to the scene before the classes are read, if given.
+        shared_head: Relates every person to the scene, or to the minute around, before the classes
+            are read, if given.
         context: The whole frame, averaged over P x P parts, stands beside the features of a box.
         temporal_pool: How frames become one map, before RoIAlign.
     """
@@ -57,25 +60,41 @@ class RoiHead(nn.Module):
     def __init__(
         self,
         bbox_head: ActorHead,
-        shared_head: Acrn | None = None,
+        shared_head: Acrn | BankHead | None = None,
         *,
         context: bool = False,
         temporal_pool: TemporalPool = "avg",
     ) -> None:
         super().__init__()
         self.context, self.temporal_pool = context, temporal_pool
-        self.shared_head: Acrn | None
+        self.shared_head: Acrn | BankHead | None
         self.register_module("shared_head", shared_head)
         self.bbox_head = bbox_head
 
-    def forward(self, maps: Tensor | tuple[Tensor, ...], boxes: Sequence[Tensor]) -> Tensor:
-        """(N, C', T', H, W), fast before slow, and N tensors (n, 4) in pixels -> logits (K, A)."""
+    def forward(
+        self,
+        maps: Tensor | tuple[Tensor, ...],
+        boxes: Sequence[Tensor],
+        windows: Tensor | None = None,
+    ) -> Tensor:
+        """(N, C', T', H, W), fast before slow, and N tensors (n, 4) in pixels -> logits (K, A).
+
+        Raises:
+            PraxiscopeError: The head reads a feature bank and has no windows, or the reverse.
+        """
+        if (windows is not None) != isinstance(self.shared_head, BankHead):
+            raise PraxiscopeError(
+                "this detector reads a feature bank: give it windows (N, slots, channels)."
+                if windows is None
+                else "this detector reads no feature bank: leave out the windows."
+            )
         frames = self.over_time(maps)
         features = roi_align(frames, boxes, size=BINS, stride=STRIDE)
         if self.context:
             features = cat((features, per_box(average_parts(frames, BINS), boxes)), dim=1)
         if self.shared_head is not None:
-            features = self.shared_head(features, frames, boxes)
+            around = frames if windows is None else windows
+            features = self.shared_head(features, around, boxes)
         logits: Tensor = self.bbox_head(features)
         return logits
 

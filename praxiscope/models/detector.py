@@ -15,6 +15,7 @@ from praxiscope.checks import check_choice, check_whole
 from praxiscope.errors import RecipeError
 from praxiscope.models.acrn import Acrn
 from praxiscope.models.actor_head import ActorHead, RoiHead, TemporalPool
+from praxiscope.models.bank_ops import BankHead, BankOperator
 from praxiscope.models.conventions import FLOW, RGB, Normalization
 from praxiscope.models.recognizer import ClipModel
 from praxiscope.models.resnet3d import init_weights
@@ -31,7 +32,9 @@ class Detector(ClipModel):
         super().__init__(backbone, normalization=normalization)
         self.roi_head = roi_head
 
-    def forward(self, clips: Tensor, boxes: Sequence[Tensor]) -> Tensor:
+    def forward(
+        self, clips: Tensor, boxes: Sequence[Tensor], windows: Tensor | None = None
+    ) -> Tensor:
         """(N, C, T, H, W) and N tensors (n, 4) -> logits (K, A), box after box.
 
         A class is present with the probability that is the sigmoid of its logit; output 0, the
@@ -40,8 +43,13 @@ class Detector(ClipModel):
         Args:
             clips: uint8 clips are normalised, float ones are already.
             boxes: Corners xyxy in pixels of the clip; (0, 4) where nobody is.
+            windows: Of detectors with a feature bank: the features around each clip (N, S, C),
+                zeros where nothing is stored.
+
+        Raises:
+            PraxiscopeError: The detector reads a feature bank and has no windows, or the reverse.
         """
-        logits: Tensor = self.roi_head(self.features(clips), boxes)
+        logits: Tensor = self.roi_head(self.features(clips), boxes, windows)
         return logits
 
 
@@ -55,6 +63,7 @@ class ActorDetector:
         context: See :class:`praxiscope.models.actor_head.RoiHead`; so is ``temporal_pool``.
         hidden_layer: The classifier has a second linear layer.
         acrn: Persons are related to the scene by :class:`praxiscope.models.acrn.Acrn`.
+        bank: What is read from a feature bank, see :class:`praxiscope.models.bank_ops.BankHead`.
     """
 
     network: SlowOnly | SlowFast
@@ -62,12 +71,17 @@ class ActorDetector:
     temporal_pool: TemporalPool = "avg"
     hidden_layer: bool = False
     acrn: bool = False
+    bank: BankOperator | None = None
 
     def __post_init__(self) -> None:
         check_whole(self.num_classes, "ActorDetector.network.num_classes", least=2)
         check_choice(self.temporal_pool, "ActorDetector.temporal_pool", get_args(TemporalPool))
         if self.context and self.acrn:
             raise RecipeError("ActorDetector: acrn relates persons to the scene; drop context.")
+        if self.bank is not None:
+            check_choice(self.bank, "ActorDetector.bank", get_args(BankOperator))
+            if self.context or self.acrn:
+                raise RecipeError("ActorDetector.bank stands for itself: drop context and acrn.")
         if isinstance(self.network, SlowOnly) and not self.network.stem_pool:
             raise RecipeError("ActorDetector: maps must be at H / 16, so set stem_pool to True.")
 
@@ -85,6 +99,9 @@ class ActorDetector:
         """Return the detector with fresh weights."""
         backbone = self.network.backbone(last_stride=1)
         channels = backbone.out_channels
+        shared_head = self._shared_head(channels)
+        if shared_head is not None:
+            channels = shared_head.out_channels
         bbox_head = ActorHead(
             2 * channels if self.context else channels,
             self.num_classes,
@@ -93,13 +110,18 @@ class ActorDetector:
         )
         roi_head = RoiHead(
             bbox_head,
-            Acrn(channels) if self.acrn else None,
+            shared_head,
             context=self.context,
             temporal_pool=self.temporal_pool,
         )
         model = Detector(backbone, roi_head, normalization=FLOW if self.channels == 2 else RGB)
         init_weights(model, self.network.block_start)
         return model
+
+    def _shared_head(self, channels: int) -> Acrn | BankHead | None:
+        if self.acrn:
+            return Acrn(channels)
+        return None if self.bank is None else BankHead(channels, self.bank)
 
 
 def actor_probabilities(logits: Tensor, *, multi_label: bool = True) -> Tensor:

@@ -19,7 +19,8 @@ _NON_LOCAL = re.compile(r"backbone\.layer([1-4])\.(\d{1,3})\.non_local_block\.")
 def entry_of(tensors: Mapping[str, Tensor]) -> SlowOnly | SlowFast | ActorDetector | None:
     """Return the recipe entry of a network with these weights, under our names; None: none of ours.
 
-    What does not show, such as strides in time and temporal pooling, has its default.
+    What does not show, such as strides in time and temporal pooling, has its default. The maximum
+    and the mean of a feature bank have no weights: such a detector looks like one with context.
     """
     if not all(tensor.numel() for tensor in tensors.values()):
         return None  # a tensor of nothing may be of any width
@@ -47,7 +48,8 @@ def _detector(tensors: Mapping[str, Tensor], network: SlowOnly | SlowFast) -> Ac
         network=replace(network, num_classes=classifier.shape[0]),
         context=classifier.shape[1] == 2 * sum(8 * EXPANSION * width for width in widths),
         hidden_layer=hidden,
-        acrn=any(name.startswith("roi_head.shared_head.") for name in tensors),
+        acrn=any(name.startswith("roi_head.shared_head.conv1.") for name in tensors),
+        bank="nonlocal" if any(".shared_head.fbo." in name for name in tensors) else None,
     )
 
 

@@ -38,7 +38,7 @@ def entry(key: str, shape: torch.Size) -> Tensor:
         value = 0.5 + u
     elif key.endswith("bias"):
         value = (0.2 if NORM_BIAS.search(key) else 0.1) * s
-    elif len(shape) == 1:
+    elif len(shape) == 1 or key.endswith(".ln.weight"):  # layer norms keep the shape of maps
         value = 0.1 + 0.2 * u if LAST_NORM_OF_A_BLOCK.search(key) else 0.5 + 0.6 * u
     else:
         fan_in = shape[1:].numel()

@@ -4,10 +4,13 @@ import copy
 import gzip
 import json
 import re
+import zlib
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -28,10 +31,22 @@ KINDS = {  # one of each network, with each loss somewhere; the others are slow 
     "slowfast_kinetics400-pretrained-r50-context_8xb16-4x16x1-20e_ava21-rgb",
     "slowfast_r50-k400-pre-temporal-max-focal-alpha3-gamma1_8xb6-8x8x1-cosine-10e_ava22-rgb",
     "slowfast-acrn_kinetics400-pretrained-r50_8xb8-8x8x1-cosine-10e_ava21-rgb",
+    "slowonly-lfb-nl_kinetics400-pretrained-r50_8xb12-4x16x1-20e_ava21-rgb",
+    "slowonly-lfb-max_kinetics400-pretrained-r50_8xb12-4x16x1-20e_ava21-rgb",
+    "lfb_avg_kinetics_pretrained_slowonly_r50_4x16x1_20e_ava_rgb",
 }
 RECIPES = {
     path.stem: load_recipe(path, kind=DetectionRecipe)
     for path in (configs_folder() / "detection").rglob("slow*.py")
+}
+PLAIN = RECIPES["slowonly_kinetics400-pretrained-r50_8xb16-4x16x1-20e_ava21-rgb"]
+RECIPES |= {  # with feature banks, which have no recipes yet
+    name: replace(PLAIN, model=replace(PLAIN.model, bank=bank))
+    for name, bank in (
+        ("slowonly-lfb-nl_kinetics400-pretrained-r50_8xb12-4x16x1-20e_ava21-rgb", "nonlocal"),
+        ("slowonly-lfb-max_kinetics400-pretrained-r50_8xb12-4x16x1-20e_ava21-rgb", "max"),
+        ("lfb_avg_kinetics_pretrained_slowonly_r50_4x16x1_20e_ava_rgb", "avg"),
+    )
 }
 # Those with the same network follow each other.
 NAMES = [
@@ -39,7 +54,9 @@ NAMES = [
     for name in sorted(RECIPES, key=lambda name: (repr(RECIPES[name].model), name))
 ]
 # Biases before a norm or a softmax, which take them out again: their gradients are rounding noise.
-NO_GRADIENT = re.compile(r"non_local_block\.(g|phi)\.0\.conv\.bias$")
+NO_GRADIENT = re.compile(
+    r"non_local_block\.(g|phi)\.0\.conv\.bias$|non_local_layer_\d\.lt_feat_conv\.conv\.bias$"
+)
 
 
 def figures(name: str) -> Any:
@@ -72,6 +89,23 @@ def boxes(dtype: torch.dtype = torch.float32) -> list[Tensor]:
     return [torch.tensor(of_clip, dtype=dtype) for of_clip in figures("common")["boxes"]]
 
 
+def windows(name: str, dtype: torch.dtype = torch.float32) -> Tensor | None:
+    """Return 60 seconds x 5 made-up features around each clip, zeros where nobody was."""
+    if RECIPES[name].model.bank is None:
+        return None
+    common = figures("common")
+    made = np.zeros((2, 60, 5, 2048), np.float32)
+    for window, key_frame in zip(made, common["key_frames"], strict=True):
+        video, timestamp = key_frame.split(",")
+        for slots, second in zip(
+            window, range(int(timestamp) - 30, int(timestamp) + 30), strict=True
+        ):
+            count = common["bank_counts"][video].get(str(second), 0)
+            seed = zlib.crc32(f"lfb/{video}/{second}".encode())
+            slots[:count] = 2 * made_up.uniform(seed, count * 2048).reshape(count, 2048) - 1
+    return torch.from_numpy(made).reshape(2, 300, 2048).to(dtype)
+
+
 def targets() -> Tensor:
     rows = [classes for of_clip in figures("common")["classes"] for classes in of_clip]
     made = torch.zeros(len(rows), 81)
@@ -99,7 +133,7 @@ def compared(norms: dict[str, float]) -> dict[str, float]:
 
 
 def test_every_detection_recipe_has_its_figures() -> None:
-    files = {path.name.removesuffix(".json.gz") for path in DATA.glob("slow*.json.gz")}
+    files = {path.name.removesuffix(".json.gz") for path in DATA.glob("*_*rgb.json.gz")}
     assert files == RECIPES.keys() > KINDS
 
 
@@ -107,7 +141,7 @@ def test_logits_equal_the_reference(name: str) -> None:
     reference = figures(name)
     model = detector(name).eval()
     with torch.inference_mode():
-        logits = model(made_up.clips(reference["input_shape"]), boxes())
+        logits = model(made_up.clips(reference["input_shape"]), boxes(), windows(name))
     expected = torch.tensor([row for of_clip in reference["logits"] for row in of_clip])
     torch.testing.assert_close(logits, expected, rtol=0, atol=5e-5)
 
@@ -116,7 +150,7 @@ def test_the_first_training_step_equals_the_reference(name: str) -> None:
     reference, loss = figures(name), RECIPES[name].loss
     single, double = reference["float32"], reference["float64"]
     model = detector(name).train()
-    logits = model(normalized(reference, torch.float32), boxes())
+    logits = model(normalized(reference, torch.float32), boxes(), windows(name))
     one_less = targets()
     one_less[1] = 0
     without = loss(logits, one_less)
@@ -137,6 +171,7 @@ def test_three_training_steps_follow_the_reference_in_float64(name: str) -> None
     double = reference["float64"]
     clips, settings = normalized(reference, torch.float64), reference["optimizer"]
     model = detector(name, torch.float64).train()
+    bank = windows(name, torch.float64)
     optimizer = torch.optim.SGD(
         model.parameters(),
         lr=settings["lr"],
@@ -145,7 +180,7 @@ def test_three_training_steps_follow_the_reference_in_float64(name: str) -> None
     )
     losses, totals = [], []
     for step in range(3):
-        value = loss(model(clips, boxes(torch.float64)), targets())
+        value = loss(model(clips, boxes(torch.float64), bank), targets())
         losses.append(value.item())
         norms = gradients(model, value)
         if step == 0:
@@ -154,7 +189,7 @@ def test_three_training_steps_follow_the_reference_in_float64(name: str) -> None
         totals.append(float(clipped))
         optimizer.step()
     with torch.no_grad():
-        losses.append(loss(model(clips, boxes(torch.float64)), targets()).item())
+        losses.append(loss(model(clips, boxes(torch.float64), bank), targets()).item())
     assert losses == pytest.approx(double["losses"], rel=1e-6)
     assert totals == pytest.approx(double["total_grad_norm_before_clip"], rel=1e-6)
 
