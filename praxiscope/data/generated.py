@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
 from praxiscope.errors import DataError
+from praxiscope.files import write_atomically
 
 
 def claim_folder(
@@ -67,15 +68,7 @@ def write_missing(
 
 def write_text(path: Path, text: str) -> None:
     """Write the file whole or not at all."""
-    write_bytes(path, text.encode())
-
-
-def write_bytes(path: Path, content: bytes) -> None:
-    """Write the file whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_bytes(content)
-    partial.replace(path)
+    write_atomically(path, lambda file: file.write(text.encode()))
 
 
 def _read_settings(record: Path) -> object:

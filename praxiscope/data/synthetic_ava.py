@@ -24,9 +24,10 @@ import numpy.typing as npt
 
 from praxiscope.checks import check_number, check_whole
 from praxiscope.data.ava_lists import AvaList
-from praxiscope.data.generated import claim_folder, write_bytes, write_missing, write_text
+from praxiscope.data.generated import claim_folder, write_missing, write_text
 from praxiscope.data.synthetic import write_video
 from praxiscope.data.synthetic_actors import LABELS, ActorScene, Person, random_actors
+from praxiscope.files import write_atomically
 
 Split = Literal["train", "val"]
 
@@ -241,7 +242,8 @@ def _write_lists(dataset: AvaDatasetFiles, split: Split, count: int) -> None:
                 excluded.append(f"{moment}\n")
     write_text(dataset.annotations(split), "".join(lines))
     write_text(dataset.excluded(split), "".join(excluded))
-    write_bytes(dataset.proposals(split), pickle.dumps(proposals, protocol=4))
+    content = pickle.dumps(proposals, protocol=4)
+    write_atomically(dataset.proposals(split), lambda file: file.write(content))
 
 
 def _lines(moment: str, persons: tuple[Person, ...]) -> Iterator[str]:

@@ -16,6 +16,7 @@ from praxiscope.apps.quickstart_detection import (
     DetectionSize,
     quickstart_detection,
 )
+from praxiscope.cli import main
 from praxiscope.data.ava_files import read_annotations, read_label_map
 from praxiscope.data.ava_lists import read_key_frames
 from praxiscope.data.synthetic_actors import GROUPS, LABELS
@@ -178,6 +179,24 @@ def test_a_stopped_run_leaves_no_figures_and_says_how_to_begin_again(
     with pytest.raises(StoppedError, match="begins again and keeps the videos"):
         quickstart_detection(tmp_path, size=TINY)
     assert not (tmp_path / "quickstart_detection.json").exists()
+
+
+def test_the_command_takes_the_task_and_has_a_folder_for_each(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    called: list[tuple[str, Path]] = []
+    for task, function in {
+        "recognition": "praxiscope.apps.quickstart.quickstart",
+        "detection": "praxiscope.apps.quickstart_detection.quickstart_detection",
+    }.items():
+        monkeypatch.setattr(function, lambda out, task=task: called.append((task, out)))
+    for options in ([], ["--task", "detection"], ["--task", "detection", "--out", "here"]):
+        assert main(["quickstart", *options]) == 0
+    assert called == [
+        ("recognition", Path("quickstart")),
+        ("detection", Path("quickstart_detection")),
+        ("detection", Path("here")),
+    ]
 
 
 @pytest.mark.slow
