@@ -25,7 +25,7 @@ from praxiscope.data.ava_lists import AvaList
 from praxiscope.data.boxes import BoxPlan, in_pixels
 from praxiscope.data.list_formats import read_text
 from praxiscope.errors import CheckpointError, DataError, RecipeError
-from praxiscope.models.detector import Detector
+from praxiscope.models.detector import Detector, actor_probabilities
 from praxiscope.recipe import DetectionRecipe, load_recipe
 from praxiscope.types import Frame
 from praxiscope.zoo.create import PUBLISHED, find_checkpoint, load_model
@@ -181,7 +181,8 @@ class ActionDetector:
                 torch.from_numpy(np.ascontiguousarray(frames)).to(device),
                 [torch.from_numpy(one).to(device) for one in boxes],
             )
-            scores = logits.float().sigmoid()[:, 1:].cpu()
+            multi_label = self.recipe.train.multi_label
+            scores = actor_probabilities(logits.float(), multi_label=multi_label)[:, 1:].cpu()
         if not scores.isfinite().all():
             raise CheckpointError(
                 f"{self.checkpoint} gives no numbers as scores: its weights hold NaN or are far "

@@ -98,6 +98,16 @@ def test_scores_are_those_of_a_test_on_the_same_key_frames(
         assert by_time[seconds].frame == round(seconds * 30)
 
 
+def test_of_actors_with_one_action_at_a_time_the_probabilities_sum_to_one(
+    detector: ActionDetector, video: Path
+) -> None:
+    one, train = detector.recipe, replace(detector.recipe.train, multi_label=False)
+    one = replace(one, train=train, val=replace(one.val, multi_label=False))
+    moments = moments_of(replace(detector, recipe=one), video)
+    for actor in (actor for moment in moments for actor in moment.actors):
+        assert actor.probabilities.sum() == pytest.approx(1, abs=1e-5)
+
+
 def test_a_video_of_another_rate_is_seen_at_the_speed_of_the_training(
     detector: ActionDetector, tmp_path: Path
 ) -> None:
