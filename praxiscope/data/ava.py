@@ -15,7 +15,7 @@ from praxiscope.data.ava_files import Source, read_label_map
 from praxiscope.data.ava_key_frames import KeyFrame
 from praxiscope.data.ava_lists import AvaList, open_source, read_key_frames, source_path
 from praxiscope.data.boxes import Boxes, BoxPlan, BoxTransform, in_pixels
-from praxiscope.data.frames import FrameFolder
+from praxiscope.data.frames import MAX_ASPECT, FrameFolder
 from praxiscope.data.keyframes import key_frame_clip, key_frame_index
 from praxiscope.data.sampling import Clip
 from praxiscope.data.video import Video
@@ -98,6 +98,11 @@ class AvaDataset(Dataset[ActorSample | Broken]):
         rng = np.random.default_rng((self.seed, key.epoch, key.index, 2 * key.turn))
         try:
             with closing(self._open(moment.source)) as source:
+                if max(source.height, source.width) > MAX_ASPECT * min(source.height, source.width):
+                    raise DataError(
+                        f"its frames are {source.width}x{source.height} pixels; expected at most "
+                        f"{MAX_ASPECT}:1: leave it out."
+                    )
                 indices = self._indices(moment, source.num_frames, rng)
                 plan = self.transform.plan(source.height, source.width, rng)
                 unique, places = np.unique(indices, return_inverse=True)

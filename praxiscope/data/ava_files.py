@@ -27,6 +27,7 @@ Proposals = Mapping[Moment, npt.NDArray[np.float32]]  # (n, 5): box and person s
 
 _LINE = "video,timestamp,x1,y1,x2,y2,label,person_id"
 _COLUMNS = _LINE.split(",")
+_LONGEST_NAME = 250  # of a video; file systems take 255 bytes with its suffix
 _PROPOSALS = (
     "Expected {'video,0902': array (n, 4 or 5)} in a .pkl or .npz file, or a .csv file of "
     "'video,timestamp,x1,y1,x2,y2,score'"
@@ -72,7 +73,7 @@ def read_annotations(path: Path) -> tuple[Row, ...]:
 
 def parse_annotations(path: Path) -> Iterator[Row | DataError]:
     """Yield the rows of :func:`read_annotations`, malformed lines as their errors."""
-    return (row for row in _parsed(path, "annotation file", _row) if row is not None)
+    return (row for row in _parsed(path, "file of annotations", _row) if row is not None)
 
 
 def _row(line: int, fields: list[str], where: str) -> Row | None:
@@ -267,6 +268,8 @@ def _boxes(key: object, value: object, path: Path) -> npt.NDArray[np.float32]:
         raise DataError(f"{path}: {key!r:.80} is refused, it is no array of numbers. {_PROPOSALS}.")
     if not value.size:
         return np.empty((0, 5), np.float32)
+    with np.errstate(over="ignore"):  # what is beyond single precision is not finite
+        value = value.astype(np.float32)
     if value.ndim != 2 or value.shape[1] not in (4, 5) or not np.isfinite(value).all():
         raise DataError(
             f"{path}: {key!r:.80} is an array of shape {value.shape}, or not finite. {_PROPOSALS}."
@@ -292,6 +295,11 @@ def _parsed(
                 continue
             if not fields[0]:
                 raise DataError(f"{path}:{number}, column 1 (video): it is empty.")
+            if len(fields[0]) > _LONGEST_NAME:
+                raise DataError(
+                    f"{path}:{number}, column 1 (video): a name of {len(fields[0])} characters; "
+                    f"expected at most {_LONGEST_NAME}."
+                )
             item = parse(number, fields, f"{path}:{number}")
         except DataError as error:
             yield error

@@ -163,7 +163,7 @@ def read_key_frames(ava: AvaList) -> KeyFrames:
             if ava.classes is not None:
                 continue
             raise DataError(
-                f"{ava.annotations}:{row.line}, column 7 (label): {row.label} is no class; the "
+                f"{where}, column 7 (label): {row.label!s:.40} is no class; the "
                 f"list's are {min(columns)} to {max(columns)}: correct the line, label_base or "
                 "num_classes."
             )

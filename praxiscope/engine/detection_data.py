@@ -4,12 +4,12 @@ from functools import cached_property
 
 from praxiscope.data.ava import AvaDataset
 from praxiscope.data.ava_lists import AvaList
-from praxiscope.data.batch import (
-    collate_actors,
-)
+from praxiscope.data.batch import collate_actors
 from praxiscope.data.boxes import BoxTransform
+from praxiscope.engine.detections import truth_of
 from praxiscope.engine.loading import RunData, Stage
 from praxiscope.errors import DataError
+from praxiscope.metrics.ava import check_truth
 from praxiscope.recipe import DetectionRecipe
 
 
@@ -43,8 +43,21 @@ class DetectionData(RunData):
             raise DataError(
                 f"{dataset.name} is a list of RGB videos: set model.network.channels=3."
             )
+        if stage != "train":
+            self._check_counts(dataset)
         if not self.skip_broken:
             dataset.check_files()
+
+    def _check_counts(self, dataset: AvaDataset) -> None:
+        """Find before a pass over a list what would make its mAP an error, or nonsense."""
+        ava, train = dataset.ava, self.recipe.train
+        if train.num_classes == ava.num_classes and _classes(train) != _classes(ava):
+            raise DataError(
+                f"{dataset.name}: its AvaList.classes are not those of the training list "
+                f"{train.annotations} in the same order: the same output would mean two things."
+            )
+        truth = truth_of(ava)
+        check_truth(truth.boxes, truth.names, dataset.name)
 
     @cached_property
     def train_set(self) -> AvaDataset:
@@ -72,3 +85,8 @@ class DetectionData(RunData):
             threads=self.threads,
             one_frame=self.one_frame,
         )
+
+
+def _classes(ava: AvaList) -> tuple[int, ...]:
+    """Return what the outputs stand for, in labels from 0 on."""
+    return tuple(label - ava.label_base for label in ava.labels)

@@ -105,6 +105,12 @@ class RunData(lightning.LightningDataModule):
         """Threads of a decoder: the cores that its process has."""
         return max(1, self.cores // max(self.workers, 1))
 
+    def setup(self, stage: str) -> None:
+        """Find a validation list that is too short for the processes before an epoch is trained."""
+        trainer = self.trainer
+        if stage == "fit" and trainer is not None and trainer.limit_val_batches:
+            self._shard(self.val_set)
+
     def steps_per_epoch(self, world_size: int) -> int:
         """Return the optimiser steps of an epoch, the last batches being smaller ones."""
         items = -(-len(self.train_set) // world_size)
@@ -156,8 +162,8 @@ class RunData(lightning.LightningDataModule):
         assert trainer is not None
         if len(dataset) < trainer.world_size:  # Lightning gives no process an empty share
             raise DataError(
-                f"{dataset.name} has {len(dataset)} items for {trainer.world_size} processes: "
-                "use fewer processes."
+                f"{dataset.name} has fewer items ({len(dataset)}) than there are processes "
+                f"({trainer.world_size}): use fewer processes."
             )
         return ShardSampler(len(dataset), rank=trainer.global_rank, world_size=trainer.world_size)
 

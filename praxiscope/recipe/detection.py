@@ -52,7 +52,10 @@ class DetectionRecipe(RunSettings):
             raise RecipeError(
                 f"DetectionRecipe.metrics: detection has mAP alone, not {', '.join(self.metrics)}."
             )
-        if self.train.multi_label != self.val.multi_label:
-            raise RecipeError("DetectionRecipe: train and val must have the same multi_label.")
+        for name, other in (("val", self.val), ("test", self.test)):
+            if other is not None and self.train.multi_label != other.multi_label:
+                raise RecipeError(
+                    f"DetectionRecipe: train and {name} must have the same multi_label."
+                )
         if self.test_transform.flip or len(set(self.test_transform.short_side)) > 1:
             raise RecipeError("DetectionRecipe.test_transform must not draw: one length, no flip.")

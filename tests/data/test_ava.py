@@ -139,6 +139,15 @@ def test_a_timestamp_after_the_end_of_its_video_is_said_to_be_so(ava: AvaList) -
         dataset.load(ItemKey(0, 1))
 
 
+def test_a_strip_is_refused_before_it_fills_the_memory(ava: AvaList) -> None:
+    for number in range(FRAMES):
+        strip = np.zeros((2, 130, 3), np.uint8)
+        cv2.imwrite(str(ava.root / f"film/img_{number + 1:05d}.png"), strip)
+    dataset = AvaDataset(ava, Clip(frames=1, stride=1), WHOLE, training=False)
+    with pytest.raises(DataError, match=r"film at 10 s: its frames are 130x2 pixels.* 64:1"):
+        dataset.load(ItemKey(0, 0))
+
+
 def test_a_long_video_is_looked_through_only_once(
     ava: AvaList, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -170,7 +170,7 @@ def test_an_empty_file_is_one_error(ava: AvaList, text: str) -> None:
 
 def test_files_that_are_missing_are_findings_too(ava: AvaList, tmp_path: Path) -> None:
     no = tmp_path / "no.csv"
-    assert only(examine(replace(ava, annotations=no))).example.startswith("There is no annotation")
+    assert only(examine(replace(ava, annotations=no))).example.startswith("There is no file of")
     for field in ("excluded", "label_map", "proposals"):
         finding = only(examine(replace(ava, **{field: no})))
         assert (finding.severity, finding.count) == ("error", 1)

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from praxiscope.data.boxes import BoxTransform
 from praxiscope.data.sampling import Clip
 from praxiscope.data.synthetic_ava import AvaDatasetFiles, write_ava_dataset
 from praxiscope.engine.detection import recall_at
+from praxiscope.engine.detection_data import DetectionData
 from praxiscope.engine.detections import list_detections, write_detections
 from praxiscope.engine.testing import ScoreOptions, run_detection_test
 from praxiscope.engine.trainer import Devices
@@ -203,6 +205,27 @@ def test_lists_and_models_of_different_classes_are_refused(
         run_detection_test(model, small(actors), ScoreOptions(average="prob"))
 
 
+def test_what_would_spoil_the_map_is_said_before_anything_is_scored(
+    actors: AvaDatasetFiles, model: Detector, tmp_path: Path
+) -> None:
+    val = actors.list("val")
+    swapped = (2, 1, *range(3, OUTPUTS))
+    with pytest.raises(DataError, match=r"val\.csv: its AvaList\.classes are not those of the"):
+        run_detection_test(model, small(actors, val=replace(val, classes=swapped)))
+    with pytest.raises(RecipeError, match="train and test must have the same multi_label"):
+        small(actors, test=replace(val, multi_label=False))
+    (tmp_path / "map.pbtxt").write_text('item { name: "a" id: 1 } item { name: "a" id: 2 }')
+    twice = replace(val, label_map=tmp_path / "map.pbtxt")
+    with pytest.raises(DataError, match=r"map\.pbtxt, line 1: class 2, 'a', is there twice"):
+        run_training(small(actors, val=twice), tmp_path / "run", TrainOptions())
+    assert not (tmp_path / "run").exists()
+    (tmp_path / "map.pbtxt").write_text('item { name: "nobody" id: 2 }')
+    (tmp_path / "val.csv").write_text("val_00000,5,0.1,0.1,0.5,0.5,1,1\n")
+    others = replace(twice, annotations=tmp_path / "val.csv")
+    with pytest.raises(DataError, match="holds no box of a class in the label map"):
+        run_detection_test(model, small(actors, test=others))
+
+
 def test_missing_videos_are_named_before_a_run_and_broken_ones_can_be_left_out(
     actors: AvaDatasetFiles, model: Detector, tmp_path: Path
 ) -> None:
@@ -266,6 +289,18 @@ def test_two_processes_give_each_key_frame_once_and_the_same_map(
     write_detections(tmp_path / "alone.csv", found)
     assert (tmp_path / "two.csv").read_text() == (tmp_path / "alone.csv").read_text()
     assert float((tmp_path / "map.txt").read_text()) == alone.metrics["mAP@0.5IOU"]
+
+
+def test_a_validation_list_shorter_than_the_processes_is_refused_before_training(
+    actors: AvaDatasetFiles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = DetectionData(small(actors), seed=0)
+    many = SimpleNamespace(world_size=len(data.val_set) + 1, global_rank=0, limit_val_batches=1.0)
+    monkeypatch.setattr(data, "trainer", many)
+    with pytest.raises(DataError, match=r"val\.csv has fewer items .* use fewer processes"):
+        data.setup("fit")
+    many.limit_val_batches = 0  # --no-validate
+    data.setup("fit")
 
 
 def _one_of_two(root: Path, folder: Path) -> None:
