@@ -4,7 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
-from praxiscope.metrics.ava_csv import read_boxes, read_label_map
+from praxiscope.label_map import read_label_map
+from praxiscope.metrics.ava_csv import read_boxes
 from tests.metrics.ava_by_hand import mean_precision_by_hand
 
 NUM_PERSONS, NUM_ACTIONS = 3, 2  # in a frame, of a person

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from praxiscope.data.ava_files import Source, read_label_map
+from praxiscope.data.ava_files import Source
 from praxiscope.data.ava_key_frames import KeyFrame
 from praxiscope.data.ava_lists import AvaList, open_source, read_key_frames, source_path
 from praxiscope.data.boxes import Boxes, BoxPlan, BoxTransform, in_pixels
@@ -21,6 +21,7 @@ from praxiscope.data.sampling import Clip
 from praxiscope.data.video import Video
 from praxiscope.data.video_index import Layout
 from praxiscope.errors import DataError, VideoError
+from praxiscope.label_map import read_label_map
 from praxiscope.types import ActorSample, Broken, Frames, Indices, ItemKey
 
 KNOWN_FRAMES = 10_000_000  # in videos whose layout a dataset keeps: 200 MB; AVA has 8 million

@@ -1,4 +1,4 @@
-"""Files in AVA's format: annotations, excluded timestamps, label maps, person proposals.
+"""Files in AVA's format: annotations, excluded timestamps, person proposals.
 
 What a file says is returned as it stands; whether it fits a dataset is for
 :mod:`praxiscope.data.ava_lists`. A ``parse_`` function yields the errors of single lines in their
@@ -8,7 +8,6 @@ height.
 """
 
 import csv
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from math import isfinite
 from pathlib import Path
@@ -31,11 +30,6 @@ _LONGEST_NAME = 250  # of a video; file systems take 255 bytes with its suffix
 _PROPOSALS = (
     "Expected {'video,0902': array (n, 4 or 5)} in a .pkl or .npz file, or a .csv file of "
     "'video,timestamp,x1,y1,x2,y2,score'"
-)
-_TOKEN = re.compile(
-    r"""(?P<space>[\s,;]+|\#[^\n]*)|(?P<open>\w+)\s*(?::\s*)?\{|(?P<close>\})
-    |(?P<key>\w+)\s*:\s*(?:"(?P<text>[^"\n]*)"|'(?P<text2>[^'\n]*)'|(?P<word>[\w.+-]+))""",
-    re.VERBOSE,
 )
 
 
@@ -137,50 +131,6 @@ def parse_sources(path: Path) -> Iterator[tuple[str, Source] | DataError]:
         return video, Source(folder, fps, first)
 
     return _parsed(path, "file of video sources", parse)
-
-
-def read_label_map(path: Path) -> dict[int, str]:
-    """Return class names by label, ascending, as a pbtxt file numbers them; gaps remain gaps.
-
-    Both of AVA's forms are read: ``item { name: "sit" id: 11 }`` and ``label { name: "sit"
-    label_id: 11 label_type: PERSON_MOVEMENT }``.
-
-    Raises:
-        DataError: The file is missing, empty or not of this form; an entry has no name or number,
-            or a number stands there twice.
-    """
-    names: dict[int, str] = {}
-    entry: dict[str, str] | None = None
-    text = read_text(path, "label map")
-    place = 0
-
-    def wrong(what: str) -> DataError:
-        return DataError(f"{path}:{text.count(chr(10), 0, place) + 1}: {what}.")
-
-    while place < len(text):
-        token = _TOKEN.match(text, place)
-        misplaced = token and (token["close"] if entry is None else token["open"])
-        if token is None or misplaced:
-            raise wrong("expected 'item { name: \"sit\" id: 11 }'")
-        if token["open"]:
-            entry = {}
-        elif token["key"]:
-            if entry is None:
-                raise wrong(f"'{token['key']}' stands outside an 'item {{ ... }}'")
-            entry[token["key"]] = token["text"] or token["text2"] or token["word"] or ""
-        elif token["close"] and entry is not None:
-            label = entry.get("id", entry.get("label_id", ""))
-            if not re.fullmatch(r"[0-9]{1,9}", label) or not entry.get("name"):
-                raise wrong("the entry that ends here needs a name and a whole id")
-            if int(label) in names:
-                raise wrong(f"id {label} is already '{names[int(label)]}'")
-            names[int(label)] = entry["name"]
-            entry = None
-        place = token.end()
-    if entry is not None or not names:
-        what = "its last entry is not closed" if entry is not None else "it has no entries"
-        raise DataError(f"{path}: {what}. Expected 'item {{ name: \"sit\" id: 11 }}'.")
-    return dict(sorted(names.items()))
 
 
 def read_proposals(path: Path) -> Proposals:

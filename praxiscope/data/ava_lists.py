@@ -18,7 +18,6 @@ from praxiscope.data.ava_files import (
     Source,
     read_annotations,
     read_excluded,
-    read_label_map,
     read_proposals,
     read_sources,
 )
@@ -29,6 +28,7 @@ from praxiscope.data.sampling import Convention
 from praxiscope.data.video import Video, open_video
 from praxiscope.data.video_index import Layout
 from praxiscope.errors import DataError, RecipeError, did_you_mean
+from praxiscope.label_map import read_label_map
 
 __all__ = ["AvaList", "KeyFrame", "Span", "open_source", "read_key_frames", "source_path"]
 

@@ -20,13 +20,13 @@ from praxiscope.data.ava_lists import AvaList
 from praxiscope.engine.results import DETECTION_SUFFIXES, DUMP_SUFFIXES, check_suffix
 from praxiscope.errors import DataError, PraxiscopeError
 from praxiscope.files import write_atomically
+from praxiscope.label_map import read_label_map
 from praxiscope.metrics.ava import PROTOCOLS, MeanPrecision, check_protocol, evaluate
 from praxiscope.metrics.ava_csv import (
     ActionBoxes,
     frame_key,
     read_boxes,
     read_excluded,
-    read_label_map,
     read_truth,
 )
 from praxiscope.pickles.unpickle import plain, unpickle

@@ -18,11 +18,11 @@ import numpy as np
 import numpy.typing as npt
 
 from praxiscope.errors import DataError, PraxiscopeError, unknown_name
+from praxiscope.label_map import read_label_map
 from praxiscope.metrics.ava_csv import (
     ActionBoxes,
     read_boxes,
     read_excluded,
-    read_label_map,
     read_truth,
 )
 from praxiscope.metrics.average_precision import interpolated_average_precision

@@ -1,10 +1,9 @@
-"""The files of an AVA evaluation: labelled boxes, label map, excluded timestamps.
+"""The files of an AVA evaluation: labelled boxes, excluded timestamps.
 
 Source: https://research.google.com/ava/download.html
 """
 
 import csv
-import re
 from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -17,7 +16,6 @@ import numpy.typing as npt
 from praxiscope.errors import DataError
 
 _COLUMNS = ("video", "second", "x1", "y1", "x2", "y2", "class", "score")
-_FIELD = re.compile(r"""\bname\s*:\s*(?:"([^"]*)"|'([^']*)')|\b(?:label_)?id\s*:\s*(\d+)|(\})""")
 
 
 @dataclass(frozen=True)
@@ -112,39 +110,6 @@ def read_excluded(path: str | Path) -> frozenset[str]:
     return frozenset(found)
 
 
-def read_label_map(path: str | Path) -> dict[int, str]:
-    """Return the class names of a pbtxt file by their numbers, of which some may be missing.
-
-    Both published forms are read: ``item { name: "sit" id: 11 }`` and the same with ``label`` and
-    ``label_id``.
-
-    Raises:
-        DataError: The file can't be read, holds no class, or one of them twice or in part.
-    """
-    path = Path(path)
-    text = _read(path)
-    names: dict[int, str] = {}
-    name: str | None = None
-    number: int | None = None
-    for match in _FIELD.finditer(text):
-        quoted, single, digits, end = match.groups()
-        if not end:
-            name = next((n for n in (quoted, single) if n is not None), name)
-            number = int(digits) if digits else number
-            continue
-        where = f"{path}, line {text.count(chr(10), 0, match.start()) + 1}"
-        if name is None or number is None:
-            raise DataError(f'{where}: a class needs a name and an id, as in name: "sit" id: 11.')
-        if number in names or name in names.values():
-            raise DataError(f"{where}: class {number}, '{_shown(name)}', is there twice.")
-        names[number], name, number = name, None, None
-    if name is not None or number is not None:
-        raise DataError(f"{path}: its last class is not closed; expected a '}}'.")
-    if not names:
-        raise DataError(f'{path} holds no class; expected items as item {{ name: "sit" id: 11 }}.')
-    return names
-
-
 def frame_key(video: str, second: str | float) -> str:
     """Return "video,0902", under which the files' frames are compared; seconds may be fractions.
 
@@ -182,15 +147,6 @@ def _whole(text: str) -> int:
     if not number.is_integer():
         raise ValueError
     return int(number)
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror}.") from error
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path} is no text in UTF-8: {error}.") from error
 
 
 def _mistake(path: Path, line: int, row: Sequence[str], *, truth: bool) -> DataError:

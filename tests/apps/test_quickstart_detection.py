@@ -17,12 +17,13 @@ from praxiscope.apps.quickstart_detection import (
     quickstart_detection,
 )
 from praxiscope.cli import main
-from praxiscope.data.ava_files import read_annotations, read_label_map
+from praxiscope.data.ava_files import read_annotations
 from praxiscope.data.ava_lists import read_key_frames
 from praxiscope.data.synthetic_actors import GROUPS, LABELS
 from praxiscope.data.synthetic_ava import ActorVideos, AvaDatasetFiles
 from praxiscope.engine.checkpoints import StoppedError
 from praxiscope.errors import PraxiscopeError
+from praxiscope.label_map import read_label_map
 from praxiscope.metrics.ava import evaluate_files
 from praxiscope.recipe import DetectionRecipe, load_recipe
 from praxiscope.zoo.weights import load_checkpoint

@@ -12,7 +12,6 @@ from praxiscope.data.ava_files import (
     Source,
     read_annotations,
     read_excluded,
-    read_label_map,
     read_proposals,
     read_sources,
 )
@@ -92,43 +91,6 @@ def test_malformed_sources_are_refused(text: str, message: str, tmp_path: Path) 
 def test_an_excluded_line_with_more_than_two_columns_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"x.csv:1: expected 'video,timestamp', not 3 columns"):
         read_excluded(written(tmp_path / "x.csv", "a,1,2"))
-
-
-def test_label_maps_of_both_forms_are_read_and_keep_their_gaps(tmp_path: Path) -> None:
-    text = 'item {\n  name: "sit"\n  id: 11\n}\nitem { name: "bend/bow (at the waist)" id: 1 }\n'
-    assert read_label_map(written(tmp_path / "a.pbtxt", text)) == {
-        1: "bend/bow (at the waist)",
-        11: "sit",
-    }
-    text = "# AVA\nlabel {\n name: 'sit'\n label_id: 11\n label_type: PERSON_MOVEMENT\n}"
-    assert read_label_map(written(tmp_path / "b.pbtxt", text)) == {11: "sit"}
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("", "has no entries"),
-        ('item { name: "sit"', "last entry is not closed"),
-        ('item { name: "sit" }', "l.pbtxt:1: the entry that ends here needs a name and a whole id"),
-        ("item { id: 1 }", "needs a name and a whole id"),
-        ('item { name: "a" id: -1 }', "needs a name and a whole id"),
-        ('item { name: "a" id: 1 }\nitem { name: "b" id: 1 }', "l.pbtxt:2: id 1 is already 'a'"),
-        ("item { item { } }", "l.pbtxt:1: expected 'item"),
-        ("}", "l.pbtxt:1: expected 'item"),
-        ("id: 1", "'id' stands outside"),
-        ("\n\nsit 11", "l.pbtxt:3: expected 'item"),
-    ],
-)
-def test_malformed_label_maps_are_refused(text: str, message: str, tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=message):
-        read_label_map(written(tmp_path / "l.pbtxt", text))
-
-
-@pytest.mark.timeout(20)
-@pytest.mark.parametrize("text", ["a" * 10**6, "a" + " " * 10**6, "item { a: 1 " + "b: 1 " * 10**5])
-def test_a_hostile_label_map_is_refused_in_linear_time(text: str, tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="l.pbtxt"):
-        read_label_map(written(tmp_path / "l.pbtxt", text))
 
 
 def test_proposals_are_the_same_in_all_three_formats(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from praxiscope.data.ava_files import read_excluded, read_label_map, read_proposals
+from praxiscope.data.ava_files import read_excluded, read_proposals
 from praxiscope.data.ava_lists import KeyFrame, read_key_frames
 from praxiscope.data.keyframes import key_frame_index
 from praxiscope.data.synthetic_actors import (
@@ -29,6 +29,7 @@ from praxiscope.data.synthetic_actors import (
 )
 from praxiscope.data.synthetic_ava import ActorVideos, AvaDatasetFiles, Split, write_ava_dataset
 from praxiscope.errors import DataError, RecipeError
+from praxiscope.label_map import read_label_map
 from praxiscope.metrics.ava import evaluate_files
 from tests.data.test_synthetic import contents
 

@@ -216,7 +216,7 @@ def test_what_would_spoil_the_map_is_said_before_anything_is_scored(
         small(actors, test=replace(val, multi_label=False))
     (tmp_path / "map.pbtxt").write_text('item { name: "a" id: 1 } item { name: "a" id: 2 }')
     twice = replace(val, label_map=tmp_path / "map.pbtxt")
-    with pytest.raises(DataError, match=r"map\.pbtxt, line 1: class 2, 'a', is there twice"):
+    with pytest.raises(DataError, match=r"map\.pbtxt:1: 'a' stands there a second time"):
         run_training(small(actors, val=twice), tmp_path / "run", TrainOptions())
     assert not (tmp_path / "run").exists()
     (tmp_path / "map.pbtxt").write_text('item { name: "nobody" id: 2 }')

@@ -7,7 +7,6 @@ from praxiscope.metrics.ava_csv import (
     frame_key,
     read_boxes,
     read_excluded,
-    read_label_map,
     read_truth,
 )
 
@@ -89,10 +88,6 @@ def test_files_that_are_no_csv_are_refused(tmp_path: Path) -> None:
     (tmp_path / "x.csv").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(DataError, match="no csv file in UTF-8"):
         read_boxes(tmp_path / "x.csv")
-    with pytest.raises(DataError, match="no text in UTF-8"):
-        read_label_map(tmp_path / "x.csv")
-    with pytest.raises(DataError, match="cannot be read"):
-        read_label_map(tmp_path)
 
 
 def test_excluded_frames_are_keys(tmp_path: Path) -> None:
@@ -100,33 +95,3 @@ def test_excluded_frames_are_keys(tmp_path: Path) -> None:
     assert read_excluded(written(tmp_path, "")) == set()
     with pytest.raises(DataError, match=r"line 2: expected video,second .* found 'b,903,1'"):
         read_excluded(written(tmp_path, "a,0902\nb,903,1\n"))
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        'item {\n  name: "bend/bow (at the waist)"\n  id: 1\n}\n'
-        'item {\n  name: "{}"\n  id: 80\n}\n',
-        'label {\n  name: "bend/bow (at the waist)"\n  label_id: 1\n  label_type: PERSON_MOVEMENT\n'
-        '}\nlabel { name: "{}" label_id: 80 }',
-        "item { id: 1 name: 'bend/bow (at the waist)' } item { id: 80 name: '{}' }",
-    ],
-)
-def test_label_maps_of_both_forms_and_with_gaps_are_read(tmp_path: Path, text: str) -> None:
-    assert read_label_map(written(tmp_path, text)) == {1: "bend/bow (at the waist)", 80: "{}"}
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("", "holds no class"),
-        ("item {\n id: 1\n}", "line 3: a class needs a name and an id"),
-        ('item { name: "a" }', "line 1: a class needs a name and an id"),
-        ('item { name: "a" id: 1 }\nitem { name: "b" id: 2', "its last class is not closed"),
-        ('item { name: "a" id: 1 }\nitem { name: "b" id: 1 }', "line 2: class 1, 'b', is there tw"),
-        ('item { name: "a" id: 1 }\nitem { name: "a" id: 2 }', "line 2: class 2, 'a', is there tw"),
-    ],
-)
-def test_label_maps_with_a_mistake_are_refused(tmp_path: Path, text: str, message: str) -> None:
-    with pytest.raises(DataError, match=message):
-        read_label_map(written(tmp_path, text))

@@ -12,7 +12,6 @@ from praxiscope.data.ava_files import (
     Source,
     parse_excluded,
     parse_sources,
-    read_label_map,
 )
 from praxiscope.data.ava_lists import AvaList
 from praxiscope.data.doctor.boxes import check_boxes
@@ -24,6 +23,7 @@ from praxiscope.data.doctor.rates import check_rates
 from praxiscope.data.doctor.rows import NO_LABEL, Rows, read_rows
 from praxiscope.data.doctor.videos import Track, check_videos
 from praxiscope.errors import DataError
+from praxiscope.label_map import read_label_map
 
 T = TypeVar("T")
 
