@@ -111,10 +111,10 @@ def evaluate(
     """Return the mAP, and the AP of each class by its name: D and G boxes -> K numbers and a mean.
 
     Boxes of classes that ``class_names`` lacks are dropped first. ``excluded`` holds the keys of
-    frames that do not count. AP is the area under the interpolated curve; equal scores are one
-    step, so that no figure depends on the order of the boxes. It is NaN for a class without
-    ground truth, which every protocol leaves out of the mean, and under ``reference-1.x`` also for
-    a class without detections. Without any detection mAP is 0.
+    frames that do not count. AP is the area under the interpolated curve, in which equal scores
+    stand as a random order has them on average: no figure depends on the order of the boxes. It is
+    NaN for a class without ground truth, which every protocol leaves out of the mean, and under
+    ``reference-1.x`` also for a class without detections. Without any detection mAP is 0.
 
     Source: AVA, arXiv:1705.08421, Section 5.
 

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import signal
 import subprocess
 import sys
 from dataclasses import replace
@@ -14,10 +15,11 @@ import pytest
 import torch
 
 from praxiscope.data.ava import AvaDataset, output_names
-from praxiscope.data.ava_lists import read_key_frames
+from praxiscope.data.ava_lists import AvaList, read_key_frames
 from praxiscope.data.boxes import BoxTransform
 from praxiscope.data.sampling import Clip
 from praxiscope.data.synthetic_ava import AvaDatasetFiles, write_ava_dataset
+from praxiscope.engine.checkpoints import Checkpoints, StoppedError
 from praxiscope.engine.detection import recall_at
 from praxiscope.engine.detection_data import DetectionData
 from praxiscope.engine.detections import list_detections, write_detections
@@ -123,7 +125,7 @@ def test_true_boxes_stand_for_proposals_that_a_list_does_not_have(
 
 
 def test_a_run_is_repeatable_and_goes_on_as_if_it_had_never_stopped(
-    actors: AvaDatasetFiles, tmp_path: Path
+    actors: AvaDatasetFiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     recipe = small(actors, precise_bn=PreciseBn(batches=2))
     whole = run_training(recipe, tmp_path / "whole", TrainOptions())
@@ -134,6 +136,21 @@ def test_a_run_is_repeatable_and_goes_on_as_if_it_had_never_stopped(
     assert whole.best is not None
     assert "mAP@0.5IOU" in whole.best.name
     assert resumed.metrics == whole.metrics
+
+    def send_a_signal(self: Any, trainer: Any, *args: Any) -> None:
+        if trainer.current_epoch == 1 and args[-1] == 1:
+            os.kill(os.getpid(), signal.SIGTERM)
+        saved(self, trainer, *args)
+
+    saved = Checkpoints.on_train_batch_end
+    with monkeypatch.context() as patch:
+        patch.setattr(Checkpoints, "on_train_batch_end", send_a_signal)
+        with pytest.raises(StoppedError, match="in epoch 2, after batch 2"):
+            run_training(recipe, tmp_path / "stopped", TrainOptions())
+    latest = tmp_path / "stopped/latest.pth"
+    assert_equal_weights(
+        run_training(recipe, tmp_path / "stopped", TrainOptions(resume=latest)).latest, whole.latest
+    )
     other = run_training(recipe, tmp_path / "other", replace(QUIET, seed=1))
     with pytest.raises(AssertionError):
         assert_equal_weights(whole.latest, other.latest)
@@ -184,6 +201,33 @@ def test_actors_that_do_one_thing_at_a_time_have_probabilities_that_sum_to_one(
     torch.testing.assert_close(loss, -scores[0, 3].log())  # the second box is nobody's
     focal = ActorLoss(alpha=3, gamma=2)(logits, targets, multi_label=False)
     torch.testing.assert_close(focal, 3 * (1 - scores[0, 3]) ** 2 * -scores[0, 3].log())
+
+
+def test_actors_with_one_label_each_train_and_have_one_detection_a_box(
+    actors: AvaDatasetFiles, tmp_path: Path
+) -> None:
+    def single(split: str) -> AvaList:
+        ava = actors.list(split)
+        lines = ava.annotations.read_text().splitlines()
+        of_boxes = {tuple(line.split(",")[:6]): line for line in lines}
+        path = tmp_path / f"{split}.csv"
+        path.write_text("\n".join(of_boxes.values()) + "\n")
+        return replace(ava, annotations=path, multi_label=False)
+
+    recipe = small(
+        actors,
+        train=single("train"),
+        val=single("val"),
+        schedule=Cosine(epochs=1),
+        min_score=-1.0,
+    )
+    trained = run_training(recipe, tmp_path / "run", TrainOptions())
+    tested = run_detection_test(trained.model, recipe)
+    assert tested.metrics == trained.metrics
+    for frame in tested.frames:
+        np.testing.assert_allclose(frame.scores[:, 1:].sum(1), 1, atol=1e-5)
+    found = list_detections(tested.frames, recipe.val, min_score=recipe.min_score)
+    assert len(found) == sum(len(frame.boxes) for frame in tested.frames)
 
 
 def test_recall_counts_what_persons_do_among_their_best_classes() -> None:
