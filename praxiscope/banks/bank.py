@@ -1,0 +1,184 @@
+"""A feature bank in use: the window of features around a second.
+
+Letters: S seconds of a window, P places a second, C channels.
+Source: Long-Term Feature Banks, arXiv:1812.05038, Section 3.2.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from praxiscope.banks.layout import Array, Rows, name_bytes, read_layout
+from praxiscope.errors import DataError
+
+
+class Bank:
+    """A bank on disk, of which opening reads a few hundred bytes, and a window its rows.
+
+    Processes that have one bank open share what of it is in memory, and one that is sent to another
+    process is opened there.
+
+    Args:
+        path: The file.
+        channels: What the model at hand expects; None takes any.
+
+    Raises:
+        DataError: The file is missing, damaged or no bank, or has other channels.
+    """
+
+    def __init__(self, path: str | Path, channels: int | None = None) -> None:
+        self.path = Path(path)
+        layout = read_layout(self.path)
+        self._layout = layout
+        if channels not in (None, self.channels):
+            raise DataError(
+                f"{path} holds features of {self.channels} channels, not the {channels} that the "
+                "model expects: another network made it. Build the bank with the model's own."
+            )
+
+    def __reduce__(self) -> tuple[type["Bank"], tuple[Path]]:
+        return Bank, (self.path,)
+
+    @property
+    def metadata(self) -> Mapping[str, str]:
+        """What the maker says of the bank: model, checkpoint, recipe."""
+        return self._layout.metadata
+
+    @property
+    def channels(self) -> int:
+        """C: numbers in a feature."""
+        return int(self._layout.features.shape[1])
+
+    @property
+    def dtype(self) -> str:
+        """``float16`` or ``float32``."""
+        return self._layout.features.dtype.name
+
+    @property
+    def num_videos(self) -> int:
+        """Videos, those without any person included."""
+        return len(self._layout.videos)
+
+    @property
+    def num_rows(self) -> int:
+        """Features: persons of all seconds of all videos."""
+        return len(self._layout.seconds)
+
+    @property
+    def arrays(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int32], Array]:
+        """``starts``, ``seconds`` and ``features`` of :mod:`praxiscope.banks.layout`, mapped."""
+        return self._layout.starts, self._layout.seconds, self._layout.features
+
+    def videos(self) -> tuple[str, ...]:
+        """Return the names of all videos, in ascending order."""
+        return tuple(name.decode(errors="replace") for name in self._layout.videos.tolist())
+
+    def __contains__(self, video: str) -> bool:
+        return self._place(video) is not None
+
+    def rows(self, video: str) -> Rows:
+        """Return all there is of a video, mapped; nothing if the bank does not have it."""
+        begin, end = self._span(video)
+        return Rows(self._layout.seconds[begin:end], self._layout.features[begin:end])
+
+    def window(
+        self,
+        video: str,
+        second: int,
+        *,
+        seconds: int = 60,
+        per_second: int = 5,
+        draw: np.random.Generator | None = None,
+        as_stored: bool = False,
+    ) -> Tensor:
+        """Features of the seconds from ``second - seconds // 2`` on -> (S * P, C) float32.
+
+        Place ``s * per_second + k`` holds the k-th feature of second s. Places without a feature
+        are zeros; so is all of a window in a video that is not there (see :meth:`missing`).
+
+        Args:
+            video: Its name, as in the lists.
+            second: Of the key frame.
+            seconds: S, of the window.
+            per_second: P. A second with more features keeps as many.
+            draw: Draws those at random, as published. None takes them evenly spread, the same ones
+                every time.
+            as_stored: The bank's own element type: half the memory of a bank of halves, for those
+                who convert on the device.
+
+        Raises:
+            DataError: The index is damaged.
+        """
+        first = second - seconds // 2
+        begin, end = self._within(video, first, seconds)
+        rows = np.arange(begin, end)
+        offsets = self._layout.seconds[begin:end].astype(np.int64) - first  # (m,) seconds from 0
+        if (np.diff(offsets, prepend=0, append=seconds - 1) < 0).any():
+            raise DataError(
+                f"{self.path} is damaged: the seconds of '{video}' are in disorder. 'praxiscope "
+                "bank check' says where; build it anew."
+            )
+        places = np.arange(len(rows)) - np.searchsorted(offsets, offsets)  # (m,) within a second
+        if len(rows) and places.max() >= per_second:
+            kept = _chosen(offsets, per_second, draw)
+            rows, offsets = rows[kept], offsets[kept]
+            places = np.arange(len(rows)) - np.searchsorted(offsets, offsets)
+        source = np.full(seconds * per_second, begin)
+        empty = np.ones(seconds * per_second, np.bool_)
+        source[offsets * per_second + places] = rows
+        empty[offsets * per_second + places] = False
+        features = self._layout.features
+        if len(rows):
+            window = features.take(source, axis=0, mode="clip")
+            window[empty] = 0
+        else:
+            window = np.zeros((seconds * per_second, self.channels), features.dtype)
+        tensor = torch.from_numpy(window)
+        return tensor if as_stored else tensor.float()  # five times as fast as NumPy's way
+
+    def missing(self, video: str, second: int, *, seconds: int = 60) -> int:
+        """Return how many seconds of the window have no feature: all, if the video is not there."""
+        begin, end = self._within(video, second - seconds // 2, seconds)
+        return seconds - len(np.unique(self._layout.seconds[begin:end]))
+
+    def _within(self, video: str, first: int, seconds: int) -> tuple[int, int]:
+        """Return which rows belong to a video's ``seconds`` from ``first`` on."""
+        assert seconds > 0, seconds
+        start, stop = self._span(video)
+        begin, end = np.searchsorted(self._layout.seconds[start:stop], (first, first + seconds))
+        return start + int(begin), start + int(end)
+
+    def _span(self, video: str) -> tuple[int, int]:
+        place = self._place(video)
+        if place is None:
+            return 0, 0
+        begin, end = self._layout.starts[place : place + 2].tolist()
+        return begin, end
+
+    def _place(self, video: str) -> int | None:
+        """Return the number of a video, or None."""
+        names, name = self._layout.videos, name_bytes(video)
+        if len(name) > names.dtype.itemsize:
+            return None
+        place = int(np.searchsorted(names, np.array(name, names.dtype)))
+        return place if place < len(names) and names[place] == name else None
+
+
+def _chosen(
+    offsets: npt.NDArray[np.int64], most: int, draw: np.random.Generator | None
+) -> npt.NDArray[np.bool_]:
+    """Return which rows are kept, at most ``most`` of each second: (m,) ascending -> (m,)."""
+    first = np.searchsorted(offsets, offsets)
+    places = np.arange(len(offsets)) - first  # of a row within its second
+    if draw is None:  # where a line of slope most / number comes to a new whole number
+        number = np.searchsorted(offsets, offsets, "right") - first
+        line = places * most + number // 2
+        return np.asarray((line + most) // number > line // number)
+    shuffled = np.lexsort((draw.random(len(offsets)), offsets))  # within each second
+    kept = np.empty(len(offsets), np.bool_)
+    kept[shuffled] = places < most
+    return kept
