@@ -13,6 +13,7 @@ from typing import BinaryIO
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from praxiscope.apps.actors import Actor, Moment
 from praxiscope.apps.render import Panel, draw, encode, even_sides, lay_out
@@ -24,6 +25,7 @@ from praxiscope.types import Frame
 
 Colour = tuple[int, int, int]
 Corners = tuple[int, int, int, int]  # x1, y1, x2, y2 in pixels
+Integers = npt.NDArray[np.int64]
 
 # Seven colours that people tell apart whatever their colour vision, without the black.
 # Source: Okabe and Ito, "Color Universal Design", 2008, https://jfly.uni-koeln.de/color/
@@ -178,24 +180,23 @@ def place(
     choices = [(x1, y1 - high), (x1, y2 + 1), (x2 + 1, y1), (x1 - wide, y1), (x1, y1), (x1, y2)]
     choices += [(x1, above - high) for _, above, _, _ in taken]  # on top of another panel
     choices += [(x1, below) for _, _, _, below in taken]
-    best, least = (0, 0), float("inf")
-    for order, (left, top) in enumerate(choices):
-        inside = min(max(left, 0), max(width - wide, 0)), min(max(top, 0), max(height - high, 0))
-        moved = abs(inside[0] - left) + abs(inside[1] - top)
-        corners = (*inside, inside[0] + wide, inside[1] + high)
-        covered = sum(_overlap(corners, other) for other in taken)
-        hidden = _overlap(corners, box) if order < 4 else wide * high
-        cost = covered * 1e3 + hidden + moved
-        if cost < least:
-            best, least = inside, cost
-    return best
+    # All at once: in a crowd there are as many choices as panels, for every panel.
+    wanted = np.array(choices, np.int64)
+    inside = np.clip(wanted, 0, np.maximum([width - wide, height - high], 0))
+    moved = np.abs(inside - wanted).sum(axis=1)
+    corners = np.hstack([inside, inside + np.array([wide, high])])
+    covered = _overlap(corners, taken).sum(axis=1)
+    hidden = _overlap(corners, [box])[:, 0]
+    hidden[4:] = wide * high
+    left, top = inside[int((covered * 1000 + hidden + moved).argmin())].tolist()
+    return left, top
 
 
-def _overlap(a: Corners, b: Corners) -> int:
-    """Return how many pixels two boxes share."""
-    wide = min(a[2], b[2]) - max(a[0], b[0])
-    high = min(a[3], b[3]) - max(a[1], b[1])
-    return max(wide, 0) * max(high, 0)
+def _overlap(a: Integers, b: list[Corners]) -> Integers:
+    """Return how many pixels boxes (A, 4) and (B, 4) share, (A, B)."""
+    one, other = a[:, None], np.array(b, np.int64).reshape(-1, 4)
+    sides = np.minimum(one[..., 2:], other[:, 2:]) - np.maximum(one[..., :2], other[:, :2])
+    return np.asarray(np.maximum(sides, 0).prod(axis=2), np.int64)
 
 
 def _pixels(actor: Actor, height: int, width: int) -> Corners:
