@@ -24,8 +24,10 @@ from praxiscope.zoo.openmmlab import published_state
 MIN_SCORE = 0.8
 RANDOM = "random"
 PERSON = 1  # COCO's first category; 0 is the background
+_LONGEST_STRIP = 1000  # times the other side: the network would scale the other to nothing
 _RANDOM_PERSONS = 8  # at most, in a frame, where weights are random
 _CLASSIFIER = "roi_heads.box_predictor.cls_score.weight"  # (classes, features)
+_FEATURES = 1024  # of all three networks
 _FROZEN_WITHOUT_EPSILON = "258fb6c6"  # SHA-256 of the v1 weights, trained with norms of epsilon 0
 
 
@@ -68,6 +70,8 @@ class FasterRcnn:
     def __call__(self, frame: Frame, seconds: float) -> Persons:
         """Return the persons of an RGB frame; the network enlarges it to 800 pixels itself."""
         height, width = frame.shape[:2]
+        if max(height, width) > _LONGEST_STRIP * min(height, width):
+            return persons_above(self.min_score, [], [])
         image = (
             torch.tensor(np.ascontiguousarray(frame)).to(self.device).permute(2, 0, 1).float() / 255
         )
@@ -105,13 +109,19 @@ def load_faster_rcnn(
     least = MIN_SCORE if min_score is None else min_score
     state = published_state(read_checkpoint_file(path), str(path)).tensors
     kind = next((kind for kind in _KINDS if kind.mark in state), None)
-    if kind is None or _CLASSIFIER not in state or state[_CLASSIFIER].ndim != 2:
+    classifier = tuple(state[_CLASSIFIER].shape) if _CLASSIFIER in state else ()
+    if kind is None or len(classifier) != 2 or classifier[1] != _FEATURES:
         known = ", ".join(kind.builder for kind in _KINDS)
         raise CheckpointError(
             f"{path} has no weights of a Faster R-CNN of torchvision ({known}): choose another "
             "file, or leave it out to have the published one downloaded."
         )
-    model = _build(builders, kind, len(state[_CLASSIFIER]), least)
+    if classifier[0] <= PERSON:
+        raise CheckpointError(
+            f"{path} is of {classifier[0]} classes, the background included: expected 2 or more, "
+            f"of which number {PERSON} is the person; choose another file."
+        )
+    model = _build(builders, kind, classifier[0], least)
     _load(model, state, path)
     if kind is _KINDS[1] and _sha256(path).startswith(_FROZEN_WITHOUT_EPSILON):
         for norm in model.modules():

@@ -21,6 +21,7 @@ MIN_SCORE = 0.6
 # The detector's window is 128 pixels high and the person in it about 100: frames are given this
 # short side, at which the smallest person found is 0.28 of it.
 _SHORT_SIDE_PX = 360
+_LONG_SIDE_PX = 16 * _SHORT_SIDE_PX  # at most: a strip would become an image of any size
 _STRIDE_PX = (8, 8)
 _PADDING_PX = (16, 16)  # also finds those that touch the frame's border
 _NEXT_SCALE = 1.05
@@ -52,6 +53,7 @@ class Hog:
         only looks like a person by chance is not.
         """
         height, width = short_side_size(frame.shape[0], frame.shape[1], _SHORT_SIDE_PX)
+        height, width = min(height, _LONG_SIDE_PX), min(width, _LONG_SIDE_PX)
         windows, margins = self._detector.detectMultiScale(
             resize(frame, height, width)[..., ::-1].copy(),  # BGR
             winStride=_STRIDE_PX,

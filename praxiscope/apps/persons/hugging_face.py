@@ -34,9 +34,19 @@ class HuggingFace:
     def __call__(self, frame: Frame, seconds: float) -> Persons:
         """Return the persons of an RGB frame, at the size the model's processor makes it."""
         height, width = frame.shape[:2]
-        inputs = self.processor(images=frame, return_tensors="pt").to(self.device)
-        with torch.inference_mode():
-            outputs = self.model(**inputs)
+        try:
+            inputs = self.processor(
+                images=frame,
+                input_data_format="channels_last",  # not to be told of a frame 3 pixels high
+                return_tensors="pt",
+            ).to(self.device)
+            with torch.inference_mode():
+                outputs = self.model(**inputs)
+        except (RuntimeError, ValueError) as error:  # a strip of a frame, for one
+            raise CheckpointError(
+                f"{self.name} cannot be run on a frame of {width} x {height} pixels: "
+                f"{first_sentence(error)}. Choose another source of persons."
+            ) from error
         (found,) = self.processor.post_process_object_detection(
             outputs, threshold=self.min_score, target_sizes=[(height, width)]
         )
@@ -67,16 +77,24 @@ def load_hugging_face(
             "Expected --persons hf:FOLDER or hf:ORG/NAME."
         )
     try:
-        from transformers import AutoImageProcessor, AutoModelForObjectDetection
+        from transformers import (
+            AutoImageProcessor,
+            AutoModelForObjectDetection,
+            PretrainedConfig,
+        )
     except Exception as error:  # where another library of a wrong version stands in its way
         raise cannot_import("transformers", "hf", error) from error
     try:
+        settings, _ = PretrainedConfig.get_config_dict(model, local_files_only=local)
+        _check_no_code(settings)
         processor = AutoImageProcessor.from_pretrained(
             model, local_files_only=local, trust_remote_code=False
         )
         network = AutoModelForObjectDetection.from_pretrained(
             model, local_files_only=local, trust_remote_code=False, use_safetensors=True
         )
+    except CheckpointError as error:
+        raise CheckpointError(f"the model {model} is refused: {error}") from None
     except Exception as error:  # anything: of the network, the file, or the model's own libraries
         raise CheckpointError(
             f"the model {model} cannot be had from Hugging Face's transformers for the detection "
@@ -92,3 +110,22 @@ def load_hugging_face(
             "choose one that was trained on COCO, for instance."
         )
     return HuggingFace(network.eval().to(device), processor, persons, device, min_score, model)
+
+
+def _check_no_code(settings: object) -> None:
+    """Refuse a configuration that names a repository whose code transformers would run.
+
+    An implementation of attention may be ``ORG/NAME``; ``trust_remote_code=False`` does not keep
+    the library from loading such kernels.
+    """
+    if isinstance(settings, list):
+        settings = dict(enumerate(settings))
+    if not isinstance(settings, dict):
+        return
+    for key, value in settings.items():
+        if "implementation" in str(key) and "/" in str(value):
+            raise CheckpointError(
+                f"its config.json has '{key}': {str(value)[:80]!r}, which is code from elsewhere; "
+                "expected 'eager' or 'sdpa', or none: remove it or choose another model."
+            )
+        _check_no_code(value)

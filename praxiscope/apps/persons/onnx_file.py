@@ -32,6 +32,7 @@ from praxiscope.types import Frame
 
 MIN_SCORE = 0.5
 _LONG_SIDE_PX = 640  # where the file leaves the size open
+_LONGEST_SIDE_PX = 4096  # what a file may ask for
 _MULTIPLE_PX = 32  # the stride of the coarsest features
 _GREY = 114  # fills what a frame of another shape leaves free, as in the training of YOLO
 _MAX_IOU = 0.5
@@ -65,17 +66,21 @@ class OnnxDetector:
         The frame keeps its shape: it is scaled to fit the network's input, the rest of which stays
         grey. Where the file leaves the input's size open, the longer side becomes 640 pixels.
         """
-        image, scale, left, top = fit(frame, *self.input_shape[-2:])
+        image, inner = fit(frame, *self.input_shape[-2:])
         pixels = _pixels(image, len(self.input_shape), self.half)
         outputs = _run(self.session, self.input_name, pixels, self.name)
+        if self.layout == "torchvision" and len({len(one) for one in outputs}) > 1:
+            sizes = ", ".join(str(one.shape) for one in outputs)
+            raise CheckpointError(f"{self.name} gives {sizes} for a frame. {_EXPECTED}.")
         boxes, labels, scores = _read(outputs, self.layout, self.order, self.person_class)
         found = (labels == self.person_class) & (scores >= self.min_score)
         boxes, scores = boxes[found], scores[found]
         if self.layout == "classes in columns" and len(boxes):
             kept = without_overlaps(boxes, scores, _MAX_IOU)
             boxes, scores = boxes[kept], scores[kept]
-        in_frame = (boxes - np.array([left, top, left, top])) / scale
-        return persons_above(self.min_score, shares(in_frame, *frame.shape[:2]), scores)
+        left, top, width, height = inner
+        boxes = boxes - np.array([left, top, left, top])
+        return persons_above(self.min_score, shares(boxes, height, width), scores)
 
 
 def load_onnx(
@@ -108,7 +113,7 @@ def load_onnx(
         ) from error
     shape, half = _input(session.get_inputs(), path)
     name = session.get_inputs()[0].name
-    blank, *_ = fit(np.full((240, 320, 3), _GREY, np.uint8), *shape[-2:])
+    blank, _ = fit(np.full((240, 320, 3), _GREY, np.uint8), *shape[-2:])
     outputs = _run(session, name, _pixels(blank, len(shape), half), path.name)
     layout, order = _layout([one.name for one in session.get_outputs()], outputs, path)
     names = session.get_modelmeta().custom_metadata_map.get("names", "")
@@ -126,8 +131,10 @@ def load_onnx(
     )
 
 
-def fit(frame: Frame, height: int | None, width: int | None) -> tuple[Frame, float, int, int]:
-    """Return a frame scaled into ``height`` x ``width``, and its scale, left and top there."""
+def fit(
+    frame: Frame, height: int | None, width: int | None
+) -> tuple[Frame, tuple[int, int, int, int]]:
+    """Return a frame scaled into ``height`` x ``width``, and its left, top, width, height there."""
     longer = max(frame.shape[:2])
     scale = min(
         (height or _LONG_SIDE_PX) / (frame.shape[0] if height else longer),
@@ -139,7 +146,7 @@ def fit(frame: Frame, height: int | None, width: int | None) -> tuple[Frame, flo
     )
     top, left = (image.shape[0] - rows) // 2, (image.shape[1] - columns) // 2
     image[top : top + rows, left : left + columns] = resize(frame, rows, columns)
-    return image, scale, left, top
+    return image, (left, top, columns, rows)
 
 
 def _rounded_up(length: int) -> int:
@@ -161,6 +168,8 @@ def _run(session: Any, name: str, pixels: Array, file: str) -> list[Array]:
             f"{file} cannot be run on an image of {pixels.shape}: {first_sentence(error)}. "
             "Expected a detector of RGB images: export it again."
         ) from error
+    if any(not isinstance(one, np.ndarray) or one.dtype.kind not in "fiu" for one in outputs):
+        raise CheckpointError(f"{file} gives outputs that are no numbers. {_EXPECTED}.")
     return outputs
 
 
@@ -171,11 +180,13 @@ def _input(inputs: Sequence[Any], path: Path) -> tuple[tuple[int | None, ...], b
     known = {"tensor(float)": False, "tensor(float16)": True}
     if first is not None and first.type in known and len(first.shape) in (3, 4):
         shape = tuple(side if isinstance(side, int) and side > 0 else None for side in first.shape)
-        if shape[-3] in (3, None) and (len(shape) == 3 or shape[0] in (1, None)):
+        small = all((side or 0) <= _LONGEST_SIDE_PX for side in shape[-2:])
+        if small and shape[-3] in (3, None) and (len(shape) == 3 or shape[0] in (1, None)):
             return shape, known[first.type]
     raise CheckpointError(
         f"{path} has the inputs {shapes or 'none'}, and one was expected: float images of "
-        "(1, 3, H, W) or (3, H, W), RGB from 0 to 1. Export it so."
+        f"(1, 3, H, W) or (3, H, W) of at most {_LONGEST_SIDE_PX} pixels a side, RGB from 0 to 1. "
+        "Export it so."
     )
 
 
@@ -233,7 +244,8 @@ def _person_class(names: str, path: Path) -> int | None:
     try:
         classes = ast.literal_eval(names)
         persons = [int(n) for n, name in classes.items() if str(name).strip().lower() == "person"]
-    except (ValueError, SyntaxError, AttributeError, TypeError, MemoryError, RecursionError):
+    except (ArithmeticError, AttributeError, MemoryError, RecursionError, SyntaxError, TypeError,
+            ValueError):  # fmt: skip
         return None
     if not persons:
         raise CheckpointError(

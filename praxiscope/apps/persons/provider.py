@@ -11,6 +11,9 @@ from praxiscope.types import Frame
 
 FloatArray = npt.NDArray[np.float32]
 
+MOST_PERSONS = 500  # of a frame; no published detector gives more, a strange file might
+_MOST_CANDIDATES = 5000  # among which overlaps are looked for, in time that grows with the square
+
 
 @dataclass(frozen=True)
 class Persons:
@@ -43,8 +46,8 @@ class PersonProvider(Protocol):
 def persons_above(min_score: float, boxes: npt.ArrayLike, scores: npt.ArrayLike) -> Persons:
     """Return boxes (n, 4) in shares of the frame as persons: clipped to it, the surest first.
 
-    Left out are those below ``min_score``, those that are empty within the frame, and numbers that
-    are none.
+    Left out are those below ``min_score``, those that are empty within the frame, numbers that are
+    none, and those after the surest :data:`MOST_PERSONS`.
     """
     score = np.asarray(scores, np.float32).reshape(-1)
     box = np.asarray(boxes, np.float32).reshape(-1, 4)
@@ -52,7 +55,7 @@ def persons_above(min_score: float, boxes: npt.ArrayLike, scores: npt.ArrayLike)
     inside = np.clip(box[real], 0, 1)
     whole = (inside[:, 2:] > inside[:, :2]).all(axis=1) & (score[real] >= min_score)
     boxes, scores = inside[whole], np.clip(score[real][whole], 0, 1)
-    order = np.argsort(-scores, kind="stable")
+    order = np.argsort(-scores, kind="stable")[:MOST_PERSONS]
     return Persons(boxes[order], scores[order])
 
 
@@ -65,12 +68,17 @@ def shares(boxes: npt.ArrayLike, height: int, width: int) -> npt.NDArray[np.floa
 def without_overlaps(
     boxes: npt.NDArray[np.floating], scores: npt.NDArray[np.floating], max_iou: float
 ) -> npt.NDArray[np.intp]:
-    """Return the rows of boxes (n, 4) that stay when each removes the weaker ones over it."""
+    """Return the rows of boxes (n, 4) that stay when each removes the weaker ones over it.
+
+    Of very many boxes, only the surest thousands are looked at.
+    """
     from cv2 import dnn
 
+    surest = np.argsort(-scores, kind="stable")[:_MOST_CANDIDATES]
+    boxes, scores = boxes[surest], scores[surest]
     corner_and_size = np.concatenate([boxes[:, :2], boxes[:, 2:] - boxes[:, :2]], axis=1)
     kept = dnn.NMSBoxes(corner_and_size.tolist(), scores.tolist(), 0.0, max_iou)
-    return np.asarray(kept, np.intp).reshape(-1)
+    return surest[np.asarray(kept, np.intp).reshape(-1)]
 
 
 def cannot_import(library: str, extra: str, error: Exception) -> PraxiscopeError:

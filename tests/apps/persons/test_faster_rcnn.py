@@ -29,7 +29,7 @@ class FakeNet(nn.Module):
                 if not hasattr(place, parent):
                     place.add_module(parent, nn.Module())
                 place = getattr(place, parent)
-            place.register_parameter(last, nn.Parameter(torch.zeros(num_classes, 4)))
+            place.register_parameter(last, nn.Parameter(torch.zeros(num_classes, 1024)))
         self.norm = nn.BatchNorm2d(2)
         self.images: list[Tensor] = []
 
@@ -82,6 +82,13 @@ def test_persons_alone_are_taken_as_shares_of_the_frame(torchvision: None, tmp_p
     assert provider.model.options["box_score_thresh"] == 0.8
     assert provider.model.options["weights"] is provider.model.options["weights_backbone"] is None
     assert len(find_provider("torchvision", weights=file, min_score=0.3)(frame, 0)) == 3
+
+
+def test_nobody_is_found_in_a_strip_that_the_network_would_scale_to_nothing(
+    torchvision: None, tmp_path: Path
+) -> None:
+    provider = find_provider("torchvision", weights=weights(tmp_path / "net.pth"), device="cpu")
+    assert len(provider(blank(1, 4000), 0)) == len(provider(blank(4000, 1), 0)) == 0
 
 
 def test_a_detector_of_persons_alone_is_taken_with_its_two_classes(
@@ -141,6 +148,9 @@ def test_the_published_weights_of_v1_have_norms_without_an_epsilon(
         ({"more": torch.ones(1)}, "0 weights are missing and 1 are of something else, such as 'mo"),
         ({"norm.weight": torch.ones(7)}, "does not fit: size mismatch for norm.weight"),
         ({module._CLASSIFIER: None}, "has no weights of a Faster R-CNN of torchvision"),
+        # Shapes that cost nothing in a file, and of which a network would fill the memory.
+        ({module._CLASSIFIER: torch.ones(10**9, 0)}, "has no weights of a Faster R-CNN"),
+        ({module._CLASSIFIER: torch.ones(1, 1024)}, "is of 1 classes, the background included"),
     ],
 )
 def test_weights_of_another_network_are_refused(

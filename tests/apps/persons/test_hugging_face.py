@@ -20,6 +20,8 @@ class FakeTransformers(ModuleType):
         self.id2label: dict[Any, str] = {0: "cat", 1: "Person", 2: "person "}
         self.calls: list[tuple[str, dict[str, Any]]] = []
         self.refusal: Exception | None = None
+        self.config: dict[str, Any] = {"backbone_config": {"attn_implementation": "sdpa"}}
+        self.PretrainedConfig = SimpleNamespace(get_config_dict=lambda *_, **__: (self.config, {}))
         self.AutoImageProcessor = SimpleNamespace(from_pretrained=self.processor)
         self.AutoModelForObjectDetection = SimpleNamespace(from_pretrained=self.model)
 
@@ -31,8 +33,10 @@ class FakeTransformers(ModuleType):
                 return Inputs(self, device=device.type)
 
         class Processor:
-            def __call__(self, images: Any, return_tensors: str) -> Inputs:
-                assert return_tensors == "pt"
+            def __call__(self, images: Any, input_data_format: str, return_tensors: str) -> Inputs:
+                assert return_tensors == "pt" and input_data_format == "channels_last"
+                if min(images.shape[:2]) < 2:
+                    raise ValueError("Size must be positive. Got 0")
                 return Inputs(pixel_values=images)
 
             def post_process_object_detection(
@@ -91,6 +95,27 @@ def test_no_code_of_a_model_and_no_pickle_is_run(
     assert all(given["trust_remote_code"] is False for given in options)
     assert [given["local_files_only"] for given in options] == [False, False, True, True]
     assert options[1]["use_safetensors"] is options[3]["use_safetensors"] is True
+
+
+def test_a_model_that_names_code_elsewhere_is_refused_before_it_is_loaded(
+    transformers: FakeTransformers,
+) -> None:
+    for config in (
+        {"attn_implementation": "some/kernels"},
+        {"backbone_config": {"_attn_implementation": {"text": "some/kernels"}}},
+    ):
+        transformers.config = config
+        with pytest.raises(CheckpointError, match="refused: .*_?attn_implementation'.*elsewhere"):
+            find_provider("hf:some/model", device="cpu")
+    assert transformers.calls == []
+
+
+def test_a_frame_that_the_model_cannot_take_is_one_sentence(
+    transformers: FakeTransformers,
+) -> None:
+    provider = find_provider("hf:some/model", device="cpu")
+    with pytest.raises(CheckpointError, match="a frame of 64 x 1 pixels: Size must be positive"):
+        provider(blank(1, 64), 0)
 
 
 def test_a_model_that_cannot_be_had_is_one_sentence(transformers: FakeTransformers) -> None:

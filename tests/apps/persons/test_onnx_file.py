@@ -10,6 +10,7 @@ import pytest
 
 from praxiscope.apps.persons import find_provider
 from praxiscope.apps.persons.onnx_file import fit
+from praxiscope.apps.persons.provider import MOST_PERSONS
 from praxiscope.errors import CheckpointError, PraxiscopeError
 from tests.apps.persons.figures import blank
 
@@ -132,6 +133,37 @@ def test_the_class_names_in_a_file_say_which_is_the_person(runtime: FakeRuntime,
     assert len(find_provider(file, device="cpu")(blank(64, 64), 0)) == 2
 
 
+def test_a_box_as_large_as_the_frame_is_that_of_frames_of_any_shape(
+    runtime: FakeRuntime, file: str
+) -> None:
+    provider = find_provider(file, device="cpu")
+    for height, width in ((1, 64), (64, 1), (3, 640), (31, 17), (719, 1277)):
+        frame = blank(height, width)
+        image, (left, top, columns_, rows) = fit(frame, 64, 64)
+        whole = [left + columns_ / 2, top + rows / 2, columns_, rows, 0.9]
+        runtime.outputs = lambda _, whole=whole: [columns(whole)]
+        assert provider(frame, 0).boxes.tolist() == [[0, 0, 1, 1]], image.shape
+
+
+def test_a_network_of_a_crowd_gives_the_surest_persons_soon(
+    runtime: FakeRuntime, file: str
+) -> None:
+    rng = np.random.default_rng(0)
+    table = np.zeros((1, 5, 100_000), np.float32)
+    table[0, :2], table[0, 2:4] = rng.uniform(0, 64, (2, 100_000)), 0.1
+    table[0, 4] = rng.uniform(0.5, 1, 100_000)
+    runtime.outputs = lambda _: [table]
+    found = find_provider(file, device="cpu")(blank(64, 64), 0)
+    assert len(found) == MOST_PERSONS
+    assert found.scores.max() == table[0, 4].max() and found.scores.min() > 0.99
+
+
+def test_the_person_of_strange_class_names_is_that_of_coco(runtime: FakeRuntime, file: str) -> None:
+    runtime.outputs = lambda _: [columns([32, 32, 16, 16, 0.9])]
+    runtime.meta = {"names": "{1e999: 'person'}"}
+    assert len(find_provider(file, device="cpu")(blank(64, 64), 0)) == 1
+
+
 def test_images_are_rgb_from_0_to_1_in_the_type_of_the_input(
     runtime: FakeRuntime, file: str
 ) -> None:
@@ -145,26 +177,24 @@ def test_images_are_rgb_from_0_to_1_in_the_type_of_the_input(
 
 
 @pytest.mark.parametrize(
-    ("size", "given", "expected", "scale", "left", "top"),
+    ("size", "given", "expected", "inner"),
     [
-        ((240, 320), (640, 640), (640, 640), 2, 0, 80),
-        ((320, 240), (640, 640), (640, 640), 2, 80, 0),
-        ((720, 1280), (None, None), (384, 640), 0.5, 0, 12),
-        ((1280, 720), (None, None), (640, 384), 0.5, 12, 0),
-        ((100, 100), (50, 200), (50, 200), 0.5, 75, 0),
+        ((240, 320), (640, 640), (640, 640), (0, 80, 640, 480)),
+        ((320, 240), (640, 640), (640, 640), (80, 0, 480, 640)),
+        ((720, 1280), (None, None), (384, 640), (0, 12, 640, 360)),
+        ((1280, 720), (None, None), (640, 384), (12, 0, 360, 640)),
+        ((100, 100), (50, 200), (50, 200), (75, 0, 50, 50)),
     ],
 )
 def test_frames_are_fitted_with_a_grey_border(
     size: tuple[int, int],
     given: tuple[int | None, int | None],
     expected: tuple[int, int],
-    scale: float,
-    left: int,
-    top: int,
+    inner: tuple[int, int, int, int],
 ) -> None:
-    image, *place = fit(blank(*size), *given)
-    assert image.shape == (*expected, 3) and place == [scale, left, top]
-    rows, columns = round(size[0] * scale), round(size[1] * scale)
+    image, place = fit(blank(*size), *given)
+    assert image.shape == (*expected, 3) and place == inner
+    left, top, columns, rows = inner
     assert (image[top : top + rows, left : left + columns] == 200).all()
     assert (image == 200).sum() == rows * columns * 3
     assert set(np.unique(image)) <= {114, 200}
@@ -194,6 +224,7 @@ def test_other_outputs_are_refused(runtime: FakeRuntime, file: str, outputs: lis
         ("tensor(float)", [1, 64, 64, 3]),
         ("tensor(float)", [8, 3, 64, 64]),
         ("tensor(float)", [1, 3]),
+        ("tensor(float)", [1, 3, 60_000, 60_000]),  # 40 GB
     ],
 )
 def test_other_inputs_are_refused(
@@ -222,6 +253,32 @@ def test_a_network_that_fails_is_one_sentence(runtime: FakeRuntime, file: str) -
     runtime.outputs = fails
     with pytest.raises(CheckpointError, match=r"cannot be run on an image of \(1, 3, 64, 64\)"):
         find_provider(file, device="cpu")
+
+
+@pytest.mark.parametrize(
+    "outputs",
+    [
+        [[np.zeros((1, 6), np.float32)]],  # a sequence
+        [np.full((1, 10, 6), "text", object)],
+    ],
+)
+def test_outputs_that_are_no_numbers_are_one_sentence(
+    runtime: FakeRuntime, file: str, outputs: list[Any]
+) -> None:
+    runtime.outputs = lambda _: outputs
+    with pytest.raises(CheckpointError, match="gives outputs that are no numbers"):
+        find_provider(file, device="cpu")
+
+
+def test_boxes_labels_and_scores_of_other_numbers_are_one_sentence(
+    runtime: FakeRuntime, file: str
+) -> None:
+    runtime.output_names = ["1", "2", "3"]
+    runtime.outputs = torchvision_outputs
+    provider = find_provider(file, device="cpu")
+    runtime.outputs = lambda x: [*torchvision_outputs(x)[:2], np.ones(2, np.float32)]
+    with pytest.raises(CheckpointError, match=r"gives \(3, 4\), \(3,\), \(2,\) for a frame"):
+        provider(blank(24, 32), 0)
 
 
 def test_a_missing_library_is_one_sentence(file: str, monkeypatch: pytest.MonkeyPatch) -> None:
