@@ -349,6 +349,18 @@ def _data(args: argparse.Namespace) -> int:
     return run(args)
 
 
+def _bank_options(parser: argparse.ArgumentParser) -> None:
+    from praxiscope.apps.bank import add_options
+
+    add_options(parser)
+
+
+def _bank(args: argparse.Namespace) -> int:
+    from praxiscope.apps.bank import run
+
+    return run(args)
+
+
 _Command = tuple[
     str,
     Callable[[argparse.ArgumentParser], None],
@@ -365,6 +377,7 @@ _COMMANDS: dict[str, _Command] = {
     "predict": ("Say what videos show.", _predict_options, _predict),
     "detect": ("Say who does what in videos, cameras or streams.", _detect_options, _detect),
     "data": ("Examine a dataset before training on it.", _data_options, _data),
+    "bank": ("Look into feature banks; convert published ones.", _bank_options, _bank),
     "tool": ("Run one of the published analysis scripts.", _tool_options, _tool),
     "zoo": ("List, show, download or convert published models.", _zoo_options, _zoo),
 }
