@@ -126,6 +126,7 @@ class ActorSample:
     video: str  # as the list spells it
     timestamp: float  # seconds
     index: int  # the place in the list
+    window: Tensor | None = None  # (S, C) float32 of a feature bank, S slots; None: there is none
 
 
 @dataclass(frozen=True)
@@ -144,6 +145,7 @@ class ActorBatch:
     videos: tuple[str, ...]
     timestamps: tuple[float, ...]
     indices: tuple[int, ...]
+    windows: Tensor | None = None  # (N, S, C)
     broken: tuple[Broken, ...] = ()
 
     def to(self, device: torch.device | str, non_blocking: bool = False) -> "ActorBatch":
@@ -158,11 +160,15 @@ class ActorBatch:
             proposals=moved(self.proposals),
             truth=moved(self.truth),
             labels=moved(self.labels),
+            windows=None
+            if self.windows is None
+            else self.windows.to(device, non_blocking=non_blocking),
         )
 
     def pin_memory(self) -> "ActorBatch":
-        """Return the batch with its clips in page-locked memory; boxes are few."""
-        return replace(self, clips=self.clips.pin_memory())
+        """Return the batch with clips and windows in page-locked memory; boxes are few."""
+        windows = None if self.windows is None else self.windows.pin_memory()
+        return replace(self, clips=self.clips.pin_memory(), windows=windows)
 
     def __len__(self) -> int:
         return len(self.videos)

@@ -42,6 +42,7 @@ def collate(samples: Sequence[Sample | Broken]) -> Batch:
 def collate_actors(samples: Sequence[ActorSample | Broken]) -> ActorBatch:
     """Stack key frames of one size, (N, C, T, H, W). Broken ones are listed apart."""
     good = [sample for sample in samples if isinstance(sample, ActorSample)]
+    windows = [sample.window for sample in good if sample.window is not None]
     return ActorBatch(
         clips=torch.stack([sample.clip for sample in good])
         if good
@@ -53,6 +54,7 @@ def collate_actors(samples: Sequence[ActorSample | Broken]) -> ActorBatch:
         videos=tuple(sample.video for sample in good),
         timestamps=tuple(sample.timestamp for sample in good),
         indices=tuple(sample.index for sample in good),
+        windows=torch.stack(windows) if windows else None,
         broken=tuple(sample for sample in samples if isinstance(sample, Broken)),
     )
 

@@ -49,7 +49,7 @@ class DetectionModule(RunModule):
 
     def see(self, batch: ActorBatch) -> Tensor:
         """Return the logits of all proposals of a batch, (K, A)."""
-        logits: Tensor = self.model(batch.clips, batch.proposals)
+        logits: Tensor = self.model(batch.clips, batch.proposals, batch.windows)
         return logits
 
     def training_step(self, batch: ActorBatch, batch_idx: int) -> Tensor:
@@ -70,7 +70,7 @@ class DetectionModule(RunModule):
             )
         ]
         targets = torch.cat([target for _, target in chosen])
-        logits = self.model(batch.clips, [boxes for boxes, _ in chosen])
+        logits = self.model(batch.clips, [boxes for boxes, _ in chosen], batch.windows)
         loss: Tensor = self.recipe.loss(logits, targets, multi_label=self.recipe.train.multi_label)
         figures = {"loss": loss.detach(), "recall@top3": recall_at(logits.detach(), targets, 3)}
         self.log_part("train/", figures, len(batch))

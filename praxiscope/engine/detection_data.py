@@ -1,16 +1,22 @@
 """The lists of a recipe of detection as loaders for this process of a run."""
 
+import logging
 from functools import cached_property
 
+from praxiscope.banks.bank import Bank
+from praxiscope.banks.windows import WithWindows
 from praxiscope.data.ava import AvaDataset
 from praxiscope.data.ava_lists import AvaList
-from praxiscope.data.batch import collate_actors
+from praxiscope.data.batch import EpochSampler, ShardSampler, VideoLoader, collate_actors
 from praxiscope.data.boxes import BoxTransform
 from praxiscope.engine.detections import truth_of
-from praxiscope.engine.loading import RunData, Stage
+from praxiscope.engine.loading import Items, RunData, Stage
 from praxiscope.errors import DataError
 from praxiscope.metrics.ava import check_truth
-from praxiscope.recipe import DetectionRecipe
+from praxiscope.recipe import BankWindows, DetectionRecipe
+from praxiscope.types import ItemKey
+
+log = logging.getLogger(__name__)
 
 
 class DetectionData(RunData):
@@ -47,6 +53,47 @@ class DetectionData(RunData):
             self._check_counts(dataset)
         if not self.skip_broken:
             dataset.check_files()
+        if self.recipe.bank is not None:
+            self._check_bank(dataset, self._bank(dataset, self.recipe.bank))
+
+    def _check_bank(self, dataset: AvaDataset, bank: Bank) -> None:
+        """Say how many videos a bank does not have: their windows are zeros, as published."""
+        videos = {moment.video for moment in dataset.key_frames}
+        missing = sorted(video for video in videos if video not in bank)
+        if len(missing) == len(videos):
+            raise DataError(
+                f"{bank.path} has none of the videos of {dataset.name}, such as '{missing[0]}': "
+                "they do not belong together."
+            )
+        if missing:
+            log.warning(
+                "%s lacks %d of the %d videos of %s, such as '%s': they are seen without features.",
+                bank.path,
+                len(missing),
+                len(videos),
+                dataset.name,
+                missing[0],
+            )
+
+    def _bank(self, dataset: AvaDataset, windows: BankWindows) -> Bank:
+        """Return the bank of a list, open."""
+        path = windows.train if dataset.training else windows.val
+        return Bank(path, self.recipe.model.feature_channels)
+
+    def _loader(
+        self, dataset: Items, batch: int, sampler: EpochSampler | ShardSampler | list[ItemKey]
+    ) -> VideoLoader:
+        windows = self.recipe.bank
+        if windows is None or not isinstance(dataset, AvaDataset):
+            return super()._loader(dataset, batch, sampler)
+        banked = WithWindows(
+            dataset,
+            self._bank(dataset, windows),
+            seconds=windows.seconds,
+            per_second=windows.per_second,
+            random=dataset.training or windows.test_draw == "random",
+        )
+        return super()._loader(banked, batch, sampler)
 
     def _check_counts(self, dataset: AvaDataset) -> None:
         """Find before a pass over a list what would make its mAP an error, or nonsense."""

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import get_args
 
+import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
@@ -94,6 +95,12 @@ class ActorDetector:
     def channels(self) -> int:
         """Channels of the input: 3 for RGB, 2 for optical flow."""
         return self.network.channels
+
+    @property
+    def feature_channels(self) -> int:
+        """Numbers that the backbone gives for a person, and a feature bank holds."""
+        with torch.device("meta"):
+            return self.network.backbone().out_channels
 
     def build(self) -> Detector:
         """Return the detector with fresh weights."""

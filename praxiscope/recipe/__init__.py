@@ -1,7 +1,7 @@
 """A recipe is everything one run needs, as plain frozen dataclasses in one Python file."""
 
 from praxiscope.recipe.auxiliary import AuxiliarySource
-from praxiscope.recipe.detection import DetectionRecipe
+from praxiscope.recipe.detection import BankWindows, DetectionRecipe
 from praxiscope.recipe.loading import (
     AnyRecipe,
     configs_folder,
@@ -17,6 +17,7 @@ from praxiscope.recipe.run import Loader, RunSettings
 __all__ = [
     "AnyRecipe",
     "AuxiliarySource",
+    "BankWindows",
     "Cosine",
     "DetectionRecipe",
     "Loader",

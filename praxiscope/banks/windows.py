@@ -1,0 +1,53 @@
+"""Key frames with the window of a feature bank around each.
+
+Letters: S seconds of a window, P places a second, C channels.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+from torch.utils.data import Dataset
+
+from praxiscope.banks.bank import Bank
+from praxiscope.data.ava import AvaDataset
+from praxiscope.types import ActorSample, Broken, ItemKey
+
+
+class WithWindows(Dataset[ActorSample | Broken]):
+    """The samples of ``key_frames`` with ``window`` (S * P, C). An item depends on its key alone.
+
+    Args:
+        random: A second with more than P features keeps some that are drawn, by the item's own
+            random numbers; otherwise the same ones every time.
+    """
+
+    def __init__(
+        self, key_frames: AvaDataset, bank: Bank, *, seconds: int, per_second: int, random: bool
+    ) -> None:
+        self.key_frames, self.bank = key_frames, bank
+        self.seconds, self.per_second, self.random = seconds, per_second, random
+
+    @property
+    def name(self) -> str:
+        """What errors call the list."""
+        return self.key_frames.name
+
+    def __len__(self) -> int:
+        return len(self.key_frames)
+
+    def __getitem__(self, key: ItemKey | int) -> ActorSample | Broken:
+        if isinstance(key, int):
+            key = ItemKey(epoch=0, index=key)
+        sample = self.key_frames[key]
+        if isinstance(sample, Broken):
+            return sample
+        # the fifth number keeps the draw apart from those of frames and crops
+        drawn = (self.key_frames.seed, key.epoch, key.index, 2 * key.turn, 1)
+        window = self.bank.window(
+            sample.video,
+            int(np.floor(sample.timestamp)),
+            seconds=self.seconds,
+            per_second=self.per_second,
+            draw=np.random.default_rng(drawn) if self.random else None,
+        )
+        return replace(sample, window=window)
