@@ -1,6 +1,7 @@
 """Who does what in a video of one's own, a camera or a stream, in one pass.
 
-Scores equal those of a test on the same key frames, clip for clip and box for box.
+Unless they are smoothed, scores equal those of a test on the same key frames, clip for clip and box
+for box.
 Letters: N clips, n persons of a key frame, T frames, H x W pixels, A classes.
 """
 
@@ -188,7 +189,8 @@ class ActionDetector:
                 f"{self.checkpoint} gives no numbers as scores: its weights hold NaN or are far "
                 "too large; use an earlier checkpoint of the run."
             )
-        return tuple(part.numpy() for part in scores.split([len(one) for one in boxes]))
+        sizes = [len(one) for one in boxes]
+        return tuple(part.numpy() for part in torch.split(scores, sizes))
 
 
 def load_detector(
@@ -234,6 +236,11 @@ def _names_of(recorded: Sequence[str], ava: AvaList) -> tuple[str, ...]:
         return tuple(recorded[-count:])
     if ava.label_map is not None and ava.label_map.exists():
         return (output_names(ava) or ())[1:]
+    log.warning(
+        "classes are called by their numbers: neither the checkpoint nor a label map%s names them; "
+        "--labels FILE does.",
+        "" if ava.label_map is None else f" {ava.label_map}",
+    )
     return tuple(f"class {label}" for label in ava.labels)
 
 

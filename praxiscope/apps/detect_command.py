@@ -40,7 +40,9 @@ def detect(args: argparse.Namespace) -> int:
     )
     videos = _videos(args.videos)
     copies = _copies(args.out, videos)
-    _check_inputs_stay([*videos, args.persons], [*copies.values(), args.json, args.csv])
+    files = (args.model, args.checkpoint, args.labels, args.persons, args.persons_weights)
+    given = [*videos, *(file for file in files if file is not None)]
+    _check_inputs_stay(given, [*copies.values(), args.json, args.csv])
     detector = load_detector(
         args.model,
         args.checkpoint,
@@ -118,6 +120,11 @@ def _copies(target: Path | None, videos: list[str | Path]) -> dict[str | Path, P
                 "folder."
             )
         return {videos[0]: target}
+    if len(videos) == 1 and target.suffix and not target.is_dir():
+        raise PraxiscopeError(
+            f"--out {target}: annotated copies are written as .mp4, not '{target.suffix}'; for a "
+            "folder of this name make it first."
+        )
     names = [f"{Path(video).stem or 'stream'}.mp4" for video in map(str, videos)]
     if len(set(names)) < len(names):  # a/x.mp4 and b/x.avi must not overwrite each other
         names = [f"{number:04d}_{name}" for number, name in enumerate(names, 1)]

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from av.container import InputContainer
 
-from praxiscope.apps.streams import rising, upright
+from praxiscope.apps.streams import rising, upright, upright_size
 from praxiscope.data.video import Video
 from praxiscope.errors import PraxiscopeError, VideoError
 from praxiscope.files import write_atomically
@@ -127,10 +127,11 @@ def _timed_frames(
     source: Path, movie: InputContainer, video: av.VideoStream, step: int, tick: Fraction
 ) -> Iterator[tuple[int, Frame]]:
     """Yield rising times from 0, in the stream's ticks, and upright images of even size."""
-    height, width = video.height, video.width
+    size: tuple[int, int] | None = None
     try:
         for time, frame in rising(movie.decode(video), movie, step, tick):
-            yield time, even_sides(upright(frame, height, width))
+            size = size or upright_size(frame)
+            yield time, even_sides(upright(frame, *size))
     except (av.FFmpegError, OSError) as error:
         raise VideoError(f"{source} cannot be decoded to its end: {error}") from error
 

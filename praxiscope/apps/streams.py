@@ -99,13 +99,20 @@ def open_stream(video: str | Path, *, fps: float | None = None) -> FrameStream:
     if is_live(video):
         return _open_live(str(video))
     path = Path(video)
-    if path.is_dir():
+    if _is_folder(path):
         folder, rate = open_frames(path), fps or float(_USUAL_RATE)
         images = partial(_images, folder, rate)
         return FrameStream(str(video), rate, folder.num_frames / rate, False, images)
     with open_container(path, threads=1) as movie:
         read = partial(_read_file, path)
         return FrameStream(str(video), float(_rate(movie)), _length(movie), False, read)
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:  # too long for a name
+        return False
 
 
 def _images(folder: FrameFolder, fps: float) -> TimedFrames:
@@ -153,12 +160,13 @@ def _reason(error: Exception) -> str:
 
 
 def _without_password(address: str) -> str:
-    parts = urlsplit(address)
-    return (
-        parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
-        if parts.netloc
-        else (address)
-    )
+    try:
+        parts = urlsplit(address)
+    except ValueError:  # of what is no address at all: a bracket that is not closed
+        return address.rpartition("@")[2]
+    if not parts.netloc:
+        return address
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
 
 
 def _rate(movie: InputContainer) -> Fraction:
@@ -181,10 +189,10 @@ def _timed_frames(movie: InputContainer, name: str, *, is_live: bool) -> TimedFr
     step = max(1, round(1 / (_rate(movie) * tick)))
     damaged: list[None] = []
     number = -1
-    size: tuple[int, int] | None = None
+    size: tuple[int, int] | None = None  # upright
     pictures = _decoded(movie, video, name, damaged, is_live=is_live)
     for number, (time, frame) in enumerate(rising(pictures, movie, step, tick)):
-        size = size or (frame.height, frame.width)
+        size = size or upright_size(frame)
         yield TimedFrame(number, float(time * tick), partial(upright, frame, *size))
     if number < 0:
         raise VideoError(f"{name} holds no pictures that can be decoded.")
@@ -239,8 +247,21 @@ def rising(
         yield last, frame
 
 
+def upright_size(frame: av.VideoFrame) -> tuple[int, int]:
+    """Return height and width of a decoded frame, turned upright."""
+    sides = frame.height, frame.width
+    return sides[::-1] if _quarter_turns(frame) % 2 else sides
+
+
 def upright(frame: av.VideoFrame, height: int, width: int) -> Frame:
-    """Return a decoded frame of a stream whose first is (height, width) as RGB, turned upright."""
-    # The size is fixed, because a stream may change its own on the way.
-    image = frame.to_ndarray(format="rgb24", height=height, width=width)
-    return np.ascontiguousarray(np.rot90(image, round(frame.rotation / 90)))  # anticlockwise, both
+    """Return a decoded frame as RGB (height, width, 3), turned upright."""
+    # The size is fixed, because a stream may change its own, and its rotation, on the way.
+    turns = _quarter_turns(frame)
+    stored = (width, height) if turns % 2 else (height, width)
+    image = frame.to_ndarray(format="rgb24", height=stored[0], width=stored[1])
+    return np.ascontiguousarray(np.rot90(image, turns))
+
+
+def _quarter_turns(frame: av.VideoFrame) -> int:
+    """Return how often to turn a frame anticlockwise by 90 degrees."""
+    return round(frame.rotation / 90)

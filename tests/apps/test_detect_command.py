@@ -118,7 +118,9 @@ def test_ctrl_c_closes_the_files_where_it_came(
     [
         (["--out", "a.mp4"], r"a.mp4 is an input"),
         (["--persons", "p.csv", "--csv", "p.csv"], r"p.csv is an input"),
+        (["--labels", "l.csv", "--csv", "l.csv"], r"l.csv is an input"),
         (["--out", "o.avi"], r"o.avi: results are written as .mp4"),
+        (["--out", "o.txt"], r"o.txt: annotated copies are written as .mp4, not '.txt'"),
         (["--json", "o.txt"], r"o.txt: results are written as"),
         (["--json", "o.json", "--csv", "o.json"], r"o.json is named for two results"),
         (["--persons", "nothing"], r"nothing called 'nothing' finds persons"),

@@ -3,13 +3,15 @@
 import logging
 from fractions import Fraction
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import av
 import numpy as np
 import pytest
 
 import praxiscope
-from praxiscope.apps.streams import is_live, open_stream
+from praxiscope.apps.streams import is_live, open_stream, upright, upright_size
 from praxiscope.errors import DataError, VideoError
 from tests.apps.videos import write_video
 
@@ -56,6 +58,22 @@ def test_a_rotated_video_is_upright(tmp_path: Path) -> None:
     with praxiscope.open_video(turned) as video:
         assert shown.shape == (96, 72, 3)
         np.testing.assert_array_equal(shown, video.frames_at([0])[0])
+
+
+def test_a_picture_that_is_turned_on_the_way_has_the_size_of_the_first() -> None:
+    image = np.random.default_rng(0).integers(0, 256, (4, 6, 3), np.uint8)
+    frame = av.VideoFrame.from_ndarray(image, format="rgb24")
+    turned: Any = SimpleNamespace(rotation=90, height=4, width=6, to_ndarray=frame.to_ndarray)
+    assert upright_size(frame) == (4, 6) and upright_size(turned) == (6, 4)
+    np.testing.assert_array_equal(upright(turned, 6, 4), np.rot90(image))
+    assert upright(turned, 4, 6).shape == (4, 6, 3)  # what the first one had
+
+
+@pytest.mark.parametrize("name", ["rtsp://[name:secret@camera", "n" * 300])
+def test_names_of_nothing_are_refused_without_a_password(name: str) -> None:
+    with pytest.raises(VideoError) as raised:
+        open_stream(name)
+    assert "secret" not in str(raised.value)
 
 
 def test_a_damaged_part_is_passed_over_and_said(
