@@ -3,6 +3,7 @@
 import logging
 import re
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, overload
@@ -140,8 +141,9 @@ def find_checkpoint(checkpoint: str | Path, recipe_name: str | Path) -> Path:
         RecipeError: "published" was asked for, and nothing is published for the recipe.
     """
     path = Path(checkpoint)
-    if path.exists():
-        return path
+    with suppress(OSError):  # a name that is too long for a file
+        if path.exists():
+            return path
     if str(checkpoint) == PUBLISHED:
         return fetch_published(card(recipe_name))
     published = {one.name: one for one in cards()}
@@ -156,7 +158,10 @@ def find_checkpoint(checkpoint: str | Path, recipe_name: str | Path) -> Path:
 
 
 def _fetch_address(address: str) -> Path:
-    name = urlsplit(address).path
+    try:
+        name = urlsplit(address).path
+    except ValueError:  # a bracket that is not closed
+        name = ""
     if _ADDRESS.match(address) is None or expected_digest(name) is None:
         raise CheckpointError(
             f"{address} is no address of published weights. Expected https://.../NAME-01234567.pth,"

@@ -134,6 +134,8 @@ def test_an_address_is_downloaded_once_and_checked(
         "https://example.org/latest.pth",
         "https://example.org/?x-01234567.pth",
         "https://",
+        "https://[example.org/x-01234567.pth",
+        f"https://example.org/{'x' * 300}",
     ],
 )
 def test_an_address_that_cannot_be_checked_is_refused(
