@@ -13,6 +13,7 @@ from praxiscope.data.ava_lists import AvaList, read_key_frames
 from praxiscope.data.doctor.compare import compare
 from praxiscope.data.doctor.examine import Examined, examine
 from praxiscope.data.doctor.findings import Finding
+from praxiscope.data.doctor.rows import read_rows
 from praxiscope.errors import DataError
 from tests.data.tiny_ava import LINES, write_tiny_ava
 
@@ -232,3 +233,11 @@ def test_lists_are_compared_with_the_training_list(ava: AvaList, tmp_path: Path)
     found = {one.what: one for one in compare({"train": examine(ava), "val": examine(val)})}
     assert found["classes in val that train does not have"].severity == "error"
     assert found["videos on disk but not in annotations"].example == str(ava.root / "b")
+
+
+def test_of_a_file_of_another_form_one_line_is_kept(tmp_path: Path) -> None:
+    file = tmp_path / "a.csv"
+    file.write_text("name,900.0,x,y\n" * 1000)
+    rows, malformed = read_rows(file)
+    assert len(rows) == 0 and malformed.count == 1000
+    assert malformed.first.startswith(f"{file}:1")

@@ -15,7 +15,7 @@ from praxiscope.data.ava_files import (
 )
 from praxiscope.data.ava_lists import AvaList
 from praxiscope.data.doctor.boxes import check_boxes
-from praxiscope.data.doctor.findings import Finding, judge, judge_lines
+from praxiscope.data.doctor.findings import Finding, Malformed, judge, judge_lines
 from praxiscope.data.doctor.labels import check_label_map, check_labels
 from praxiscope.data.doctor.moments import check_excluded, check_timestamps, not_excluded
 from praxiscope.data.doctor.proposals import check_proposals
@@ -49,11 +49,11 @@ def examine(ava: AvaList, *, num_videos: int | None = None, track: Track = iter)
         track: yields the names that it is given, and shows how many there are left.
     """
     try:
-        rows, errors = read_rows(ava.annotations)
+        rows, malformed = read_rows(ava.annotations)
     except DataError as error:
         return Examined(ava, None, (_unreadable("annotation files", error),))
     findings = [
-        judge_lines("malformed lines", errors),
+        judge_lines("malformed lines", malformed),
         judge(
             "error",
             "annotation files that name no person",
@@ -90,14 +90,14 @@ def _unreadable(what: str, error: DataError) -> Finding:
     return judge("error", f"{what} that cannot be read", 1, str(error), "Training would stop.")
 
 
-def _gather(items: Iterable[T | DataError]) -> tuple[list[T], list[DataError]]:
-    good, errors = [], []
+def _gather(items: Iterable[T | DataError]) -> tuple[list[T], Malformed]:
+    good, malformed = [], Malformed()
     for item in items:
         if isinstance(item, DataError):
-            errors.append(item)
+            malformed.add(item)
         else:
             good.append(item)
-    return good, errors
+    return good, malformed
 
 
 def _label_map(ava: AvaList) -> tuple[Mapping[int, str], list[Finding]]:
@@ -114,10 +114,10 @@ def _excluded(ava: AvaList) -> tuple[list[tuple[int, Moment]], list[Finding]]:
     if ava.excluded is None:
         return [], []
     try:
-        moments, errors = _gather(parse_excluded(ava.excluded))
+        moments, malformed = _gather(parse_excluded(ava.excluded))
     except DataError as error:
         return [], [_unreadable("files of excluded timestamps", error)]
-    return moments, [judge_lines("malformed lines of excluded timestamps", errors)]
+    return moments, [judge_lines("malformed lines of excluded timestamps", malformed)]
 
 
 def _sources(ava: AvaList, rows: Rows) -> tuple[list[Source | None], list[Finding]]:
@@ -125,13 +125,13 @@ def _sources(ava: AvaList, rows: Rows) -> tuple[list[Source | None], list[Findin
     if ava.sources is None:
         return [Source(video, ava.fps, ava.span(video).first) for video in rows.videos], []
     try:
-        found, errors = _gather(parse_sources(ava.sources))
+        found, malformed = _gather(parse_sources(ava.sources))
     except DataError as error:
         return [None] * len(rows.videos), [_unreadable("files of video sources", error)]
     known = dict(found)
     lacking = [video for video, name in enumerate(rows.videos) if name not in known]
     return [known.get(video) for video in rows.videos], [
-        judge_lines("malformed lines of video sources", errors),
+        judge_lines("malformed lines of video sources", malformed),
         judge(
             "error",
             "videos that the sources do not name",

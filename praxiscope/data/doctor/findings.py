@@ -1,6 +1,6 @@
 """What an examination says: one finding for every kind of mistake, also for those not made."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -48,7 +48,20 @@ def judge_each(
     return judge(severity, what, count, lambda: describe(int(np.argmax(flags))), advice)
 
 
-def judge_lines(what: str, errors: Sequence[DataError]) -> Finding:
-    """Return the finding of lines that could not be read; each error says what to do."""
-    example = str(errors[0]) if errors else ""
-    return judge("error", what, len(errors), example, "Correct or remove these lines.")
+@dataclass
+class Malformed:
+    """The lines that could not be read: of a file of another form all, so that only one is kept."""
+
+    count: int = 0
+    first: str = ""  # what is wrong with it, and what to do
+
+    def add(self, error: DataError) -> None:
+        """Count one more."""
+        self.count += 1
+        self.first = self.first or str(error)
+
+
+def judge_lines(what: str, malformed: Malformed) -> Finding:
+    """Return the finding of lines that could not be read."""
+    advice = "Correct or remove these lines."
+    return judge("error", what, malformed.count, malformed.first, advice)

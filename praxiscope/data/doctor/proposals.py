@@ -13,7 +13,14 @@ import numpy.typing as npt
 from praxiscope.data.ava_checks import FARTHEST, NEAREST
 from praxiscope.data.ava_files import Moment, parse_proposals
 from praxiscope.data.ava_lists import AvaList
-from praxiscope.data.doctor.findings import Finding, Flags, judge, judge_each, judge_lines
+from praxiscope.data.doctor.findings import (
+    Finding,
+    Flags,
+    Malformed,
+    judge,
+    judge_each,
+    judge_lines,
+)
 from praxiscope.data.doctor.recall import best_overlaps, taken
 from praxiscope.data.doctor.rows import Integers, Rows
 from praxiscope.errors import DataError
@@ -42,7 +49,7 @@ class Proposed:
 def check_proposals(ava: AvaList, rows: Rows, left: Flags, path: Path) -> list[Finding]:
     """Judge a proposals file by the rows of an annotation file that are ``left``, not excluded."""
     try:
-        proposed, errors = _read(path)
+        proposed, malformed = _read(path)
     except DataError as error:
         advice = "Without it there are no proposals: correct the path, or get the file again."
         return [judge("error", "proposals files that cannot be read", 1, str(error), advice)]
@@ -50,7 +57,7 @@ def check_proposals(ava: AvaList, rows: Rows, left: Flags, path: Path) -> list[F
     strange = {video: True for video, _ in proposed.moments if video not in videos}
     scores = proposed.boxes[:, 4]
     return [
-        judge_lines("malformed proposals", errors),
+        judge_lines("malformed proposals", malformed),
         judge(
             "warning",
             "videos of the proposals that have no annotations",
@@ -180,17 +187,17 @@ def _frames(ava: AvaList, rows: Rows, left: Flags) -> _Frames:
     return _Frames(persons, np.array(own, np.int64)[frame], number)
 
 
-def _read(path: Path) -> tuple[Proposed, list[DataError]]:
+def _read(path: Path) -> tuple[Proposed, Malformed]:
     found: dict[Moment, npt.NDArray[np.float32]] = {}
-    errors = []
+    malformed = Malformed()
     for item in parse_proposals(path):
         if isinstance(item, DataError):
-            errors.append(item)
+            malformed.add(item)
         else:
             found[item[0]] = item[1]
     boxes = [np.empty((0, 5), np.float32), *found.values()]
     number = np.array([len(one) for one in found.values()], np.int64)
-    return Proposed(path, tuple(found), number, np.concatenate(boxes)), errors
+    return Proposed(path, tuple(found), number, np.concatenate(boxes)), malformed
 
 
 def _name(moment: Moment) -> str:

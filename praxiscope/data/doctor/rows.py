@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from praxiscope.data.ava_files import Moment, parse_annotations
+from praxiscope.data.doctor.findings import Malformed
 from praxiscope.errors import DataError
 
 Integers = npt.NDArray[np.int64]
@@ -96,8 +97,8 @@ def equal_rows(columns: Floats) -> Integers:
     return numbers
 
 
-def read_rows(path: Path) -> tuple[Rows, list[DataError]]:
-    """Return the lines of an annotation file that can be read, and the errors of the others.
+def read_rows(path: Path) -> tuple[Rows, Malformed]:
+    """Return the lines of an annotation file that can be read, and what is said of the others.
 
     Raises:
         DataError: The file as a whole cannot be read.
@@ -105,10 +106,10 @@ def read_rows(path: Path) -> tuple[Rows, list[DataError]]:
     names: dict[str, int] = {}
     line, video, label = array("q"), array("q"), array("q")
     timestamp, boxes = array("d"), array("d")
-    errors = []
+    malformed = Malformed()
     for row in parse_annotations(path):
         if isinstance(row, DataError):
-            errors.append(row)
+            malformed.add(row)
             continue
         line.append(row.line)
         video.append(names.setdefault(row.video, len(names)))
@@ -125,4 +126,4 @@ def read_rows(path: Path) -> tuple[Rows, list[DataError]]:
         boxes=np.array(boxes, np.float64).reshape(-1, 4),
         label=np.array(label, np.int64),
     )
-    return rows, errors
+    return rows, malformed
