@@ -43,7 +43,7 @@ class DetectOptions:
     """How a video is looked at, and what is said of it.
 
     Args:
-        rate: Key frames a second.
+        rate: Key frames a second, at most as many as there are frames.
         smooth: Seconds after which a track's earlier scores weigh half; 0 leaves scores alone.
         threshold: Probability from which an action is written beside a person, and into JSON lines.
         top: How many actions are written beside a person at most.
@@ -120,7 +120,10 @@ class ActionDetector:
         """
         device = next(self.model.parameters()).device
         batch = batch or (_CLIPS_ON_GPU if device.type == "cuda" else 1)
-        gap = max(2.0, 1.5 / options.rate)
+        rate = min(options.rate, fps)
+        if rate < options.rate:
+            log.warning("there are %g frames a second, of which each is a key frame.", fps)
+        gap = max(2.0, 1.5 / rate)
         tracker, smoother = Tracker(max_gap=gap), Smoother(options.smooth, max_gap=gap)
         plans: list[BoxPlan] = []
 
@@ -135,9 +138,7 @@ class ActionDetector:
             found = persons(picture, seconds)
             return found, tracker.update(found, seconds)
 
-        clips = KeyClips(
-            self.recipe.clip, fps=self.recipe.val.fps, rate=options.rate, each=each, look=look
-        )
+        clips = KeyClips(self.recipe.clip, fps=self.recipe.val.fps, rate=rate, each=each, look=look)
         waiting: list[KeyClip[_Seen]] = []
         for clip in clips.cut(frames, fps):
             waiting.append(clip)

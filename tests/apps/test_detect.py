@@ -130,6 +130,14 @@ def test_a_video_of_another_rate_is_seen_at_the_speed_of_the_training(
         assert one.actors[0].scores == pytest.approx(other.actors[0].scores, abs=1e-3)
 
 
+def test_each_frame_is_a_key_frame_once_at_most(
+    detector: ActionDetector, video: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    moments = moments_of(detector, video, rate=1000, seconds=0.3)
+    assert [moment.frame for moment in moments] == list(range(len(moments))) and len(moments) >= 9
+    assert "30 frames a second, of which each is a key frame" in caplog.text
+
+
 def test_persons_keep_their_track_and_their_scores_are_smoothed(
     detector: ActionDetector, video: Path
 ) -> None:
