@@ -114,6 +114,7 @@ def test_a_published_name_below_another_folder_is_not_found() -> None:
         ("def recipe(): return 3", r"returns int, not a Recipe"),
         ("import nowhere_to_be_found", "cannot be run: ModuleNotFoundError"),
         ("def recipe(:", "cannot be run: SyntaxError"),
+        ("def recipe():\n    return int(base=3.5)", r"TypeError: .* \(line 2\)"),
     ],
 )
 def test_a_file_that_is_no_recipe_says_so(tmp_path: Path, text: str, message: str) -> None:

@@ -45,7 +45,11 @@ def doctor(args: argparse.Namespace) -> int:
         write_atomically(args.json, lambda file: file.write(text.encode()))
     errors, warnings = (_count(found, severity) for severity in ("error", "warning"))
     verdict = "Training would stop, or mAP would be 0 or near it." if errors else "Ready to train."
-    console.print(f"{errors} errors, {warnings} warnings. {verdict}")
+    counts = [
+        f"{count} {word}{'' if count == 1 else 's'}"
+        for count, word in ((errors, "error"), (warnings, "warning"))
+    ]
+    console.print(f"{', '.join(counts)}. {verdict}")
     return WOULD_FAIL if errors else 0
 
 

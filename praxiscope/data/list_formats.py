@@ -139,4 +139,5 @@ def read_text(path: Path, what: str) -> str:
             "Prepare the dataset as docs/en/data_preparation.md says, or correct the recipe."
         ) from error
     except (OSError, ValueError) as error:
-        raise DataError(f"{path}: cannot be read as a {what} in UTF-8: {error}.") from error
+        kind = f"{'an' if what[0] in 'aeio' else 'a'} {what}"
+        raise DataError(f"{path}: cannot be read as {kind} in UTF-8: {error}.") from error

@@ -7,6 +7,7 @@ import typing
 from collections.abc import Sequence
 from dataclasses import MISSING
 from pathlib import Path
+from traceback import extract_tb
 from types import GenericAlias
 from typing import Any, TypeVar, overload
 
@@ -92,7 +93,13 @@ def load_recipe(
         Exception,
         SystemExit,
     ) as error:  # whatever somebody's own file raises, the file is what to mend
-        raise RecipeError(f"{path} cannot be run: {type(error).__name__}: {error}") from error
+        lines = [
+            place.lineno for place in extract_tb(error.__traceback__) if place.filename == str(path)
+        ]
+        where = f" (line {lines[-1]})" if lines else ""  # of a SyntaxError its own text says it
+        raise RecipeError(
+            f"{path} cannot be run: {type(error).__name__}: {error}{where}"
+        ) from error
     if not isinstance(recipe, AnyRecipe):
         raise RecipeError(
             f"{path}: recipe() returns {type(recipe).__name__}, not a Recipe or DetectionRecipe."

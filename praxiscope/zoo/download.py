@@ -109,7 +109,8 @@ def fetch_checkpoint(
                         raise CheckpointError(
                             f"{url} could not be downloaded in {attempts} attempts: {error}. "
                             + (f"{target} is not the published file. " if target.exists() else "")
-                            + "Check the connection and try again: it goes on where it stopped."
+                            + "Check the connection and try again: it goes on where it stopped; "
+                            f"or put the file at {target} yourself."
                         ) from error
                     time.sleep(wait_seconds * 2**attempt)
                     continue

@@ -53,7 +53,7 @@ def test_warnings_exit_with_0(ava: AvaList, capsys: pytest.CaptureFixture[str]) 
     with ava.annotations.open("a") as file:
         file.write(LINES.splitlines()[0] + "\n")
     assert main(by_files(ava)) == 0
-    assert "0 errors, 1 warnings. Ready to train." in capsys.readouterr().out
+    assert "0 errors, 1 warning. Ready to train." in capsys.readouterr().out
 
 
 def test_errors_exit_with_1_and_are_written_as_json(

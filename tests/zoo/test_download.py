@@ -2,6 +2,7 @@ import errno
 import hashlib
 import io
 import random
+import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -135,7 +136,8 @@ def test_lasting_server_errors_end_in_one_sentence(server: Server, tmp_path: Pat
 
 
 def test_a_server_that_is_not_there_says_so(tmp_path: Path) -> None:
-    with pytest.raises(CheckpointError, match=r"could not be downloaded in 2 attempts"):
+    put = rf"or put the file at {re.escape(str(tmp_path / 'cache' / NAME))} yourself"
+    with pytest.raises(CheckpointError, match=rf"could not be downloaded in 2 attempts: .* {put}"):
         fetch(free_port_url(tmp_path / NAME), tmp_path / "cache", attempts=2)
 
 
