@@ -38,7 +38,8 @@ def detect(
 
     Args:
         video: A file, a folder of frame images, a camera (``0``) or an address (``rtsp://...``).
-        model: See :func:`praxiscope.apps.action_detector.load_detector`; so are checkpoint, labels, overrides and device.
+        model: See :func:`praxiscope.apps.action_detector.load_detector`, as for ``checkpoint``,
+            ``labels``, ``overrides`` and ``device``.
         persons: See :func:`praxiscope.apps.persons.find_provider`, as for ``persons_weights`` and
             ``min_person_score``; or a function of a frame (H, W, 3) and its seconds that returns
             :class:`praxiscope.apps.persons.Persons`.

@@ -13,8 +13,8 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
+from praxiscope.apps.action_detector import DetectOptions, load_detector
 from praxiscope.apps.actors import Moment
-from praxiscope.apps.detect import DetectOptions, load_detector
 from praxiscope.apps.detect_outputs import Outputs, detect_video
 from praxiscope.apps.persons import PersonProvider, find_provider
 from praxiscope.apps.persons.find import PROPOSALS

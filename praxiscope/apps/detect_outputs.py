@@ -13,8 +13,8 @@ from typing import Self, TextIO
 
 import numpy as np
 
+from praxiscope.apps.action_detector import ActionDetector, DetectOptions
 from praxiscope.apps.actors import Moment
-from praxiscope.apps.detect import ActionDetector, DetectOptions
 from praxiscope.apps.persons import PersonProvider
 from praxiscope.apps.render_actions import Style, annotate_actions
 from praxiscope.apps.streams import FrameStream, TimedFrame

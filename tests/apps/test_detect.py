@@ -20,8 +20,8 @@ import pytest
 import torch
 
 import praxiscope
+from praxiscope.apps.action_detector import ActionDetector, DetectOptions, load_detector
 from praxiscope.apps.actors import Moment
-from praxiscope.apps.detect import ActionDetector, DetectOptions, load_detector
 from praxiscope.apps.detect_outputs import Outputs, detect_video
 from praxiscope.apps.streams import FrameStream, TimedFrame, TimedFrames, open_stream
 from praxiscope.data.ava import AvaDataset
