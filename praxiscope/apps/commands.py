@@ -3,6 +3,7 @@
 import argparse
 import json
 from collections.abc import Iterable
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,8 @@ from praxiscope.files import write_atomically
 from praxiscope.recipe import DetectionRecipe, Recipe, find_recipe, load_recipe
 
 if TYPE_CHECKING:
+    from praxiscope.data.ava_lists import AvaList
+    from praxiscope.data.lists import VideoList
     from praxiscope.engine.testing import DetectionTested, Tested
 
 
@@ -81,9 +84,22 @@ def train(args: argparse.Namespace) -> int:
 def test(args: argparse.Namespace) -> int:
     """Test a checkpoint and write what it gave."""
     recipe = load_recipe(args.config, args.cfg_options)
+    _check_inputs_stay(args, recipe.test or recipe.val)
     if isinstance(recipe, DetectionRecipe):
         return _test_detection(args, recipe)
     return _test_recognition(args, recipe)
+
+
+def _check_inputs_stay(args: argparse.Namespace, tested: "VideoList | AvaList") -> None:
+    """Raise unless --out and --dump replace nothing that the test reads."""
+    files = [getattr(tested, field.name) for field in fields(tested)]
+    files = [Path(args.config), Path(args.checkpoint), *(f for f in files if isinstance(f, Path))]
+    inputs = {file.resolve() for file in files}
+    for option, target in (("--out", args.out), ("--dump", args.dump)):
+        if target and Path(target).resolve() in inputs:
+            raise PraxiscopeError(
+                f"{option} {target}: it is read by the test; name another place for results."
+            )
 
 
 def _test_detection(args: argparse.Namespace, recipe: DetectionRecipe) -> int:

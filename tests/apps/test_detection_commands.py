@@ -90,3 +90,16 @@ def test_options_that_a_detection_does_not_have_are_named_before_the_test(
     assert run_tests([str(recipe), str(recipe.with_name("weights.pth")), *options]) == 2
     assert message in capsys.readouterr().err
     assert not list(workdir.iterdir())
+
+
+@pytest.mark.parametrize("read", ["annotations", "proposals"])
+def test_results_never_replace_what_the_test_reads(
+    recipe: Path, capsys: pytest.CaptureFixture[str], read: str
+) -> None:
+    file = getattr(load_recipe(recipe, kind=DetectionRecipe).val, read)
+    assert file is not None
+    before = file.read_bytes()
+    option = "--out" if file.suffix == ".csv" else "--dump"
+    assert run_tests([str(recipe), str(recipe.with_name("weights.pth")), option, str(file)]) == 2
+    assert "it is read by the test; name another place" in capsys.readouterr().err
+    assert file.read_bytes() == before
