@@ -17,7 +17,7 @@ import torch
 from praxiscope.apps.actors import Actor, FloatArray, Moment
 from praxiscope.apps.key_clips import KeyClip, KeyClips
 from praxiscope.apps.persons import PersonProvider, Persons
-from praxiscope.apps.predict import find_device
+from praxiscope.apps.predict import find_device, published_names
 from praxiscope.apps.streams import FrameStream, TimedFrame, open_stream
 from praxiscope.apps.tracks import Numbers, Smoother, Tracker
 from praxiscope.checks import check_number, check_whole
@@ -209,7 +209,8 @@ def load_detector(
         checkpoint: A file or the name of a published checkpoint; None downloads the recipe's best
             published one, once.
         labels: Class names: a pbtxt label map, or a text file, one a line without the background;
-            None takes those of the checkpoint or the recipe's list, or numbers.
+            None takes those of the checkpoint, of the recipe's list or, for a published checkpoint,
+            the published ones; else numbers.
         overrides: ``field=value``, as ``test_transform.size=None``.
         device: As in torch; None takes a GPU if there is one.
 
@@ -227,16 +228,23 @@ def load_detector(
         log.warning("%s", warning)
     network.eval().to(chosen)
     names = given or _names_of(report.class_names or (), recipe.val)
-    return ActionDetector(network, recipe, names, file)
+    if names is None and checkpoint is None:
+        names = published_names(model, recipe.val.num_classes - 1)
+    return ActionDetector(network, recipe, names or _numbers(recipe.val), file)
 
 
-def _names_of(recorded: Sequence[str], ava: AvaList) -> tuple[str, ...]:
-    """Return the names in a checkpoint, or in the recipe's label map, or numbers."""
+def _names_of(recorded: Sequence[str], ava: AvaList) -> tuple[str, ...] | None:
+    """Return the names in a checkpoint, or in the recipe's label map, if there are any."""
     count = ava.num_classes - 1
     if len(recorded) in (count, count + 1):  # some files name the background too
         return tuple(recorded[-count:])
     if ava.label_map is not None and ava.label_map.exists():
         return (output_names(ava) or ())[1:]
+    return None
+
+
+def _numbers(ava: AvaList) -> tuple[str, ...]:
+    """Return numbers for names, and say so."""
     log.warning(
         "classes are called by their numbers: neither the checkpoint nor a label map%s names them; "
         "--labels FILE does.",

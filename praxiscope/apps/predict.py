@@ -19,7 +19,7 @@ from praxiscope.data.flow import flow_method as find_flow_method
 from praxiscope.data.flow import open_flow
 from praxiscope.data.lists import Kind, Record, VideoList, class_names
 from praxiscope.data.recognition import RecognitionDataset, open_record
-from praxiscope.errors import CheckpointError, DataError, PraxiscopeError
+from praxiscope.errors import CheckpointError, DataError, PraxiscopeError, RecipeError
 from praxiscope.models.recognizer import Average, Recognizer, score_views
 from praxiscope.recipe import Recipe, load_recipe
 from praxiscope.types import ItemKey
@@ -132,7 +132,12 @@ def load_predictor(
         flow_method: How a model of optical flow gets it from a video file: "tvl1", as published and
             slow, "farneback" or "dis".
     """
-    recipe = load_recipe(model, overrides, kind=Recipe)
+    recipe = load_recipe(model, overrides)
+    if not isinstance(recipe, Recipe):
+        raise RecipeError(
+            f"{model} is a recipe of detection: 'praxiscope detect' says what each person in a "
+            "video does."
+        )
     chosen = find_device(device)
     find_flow_method(flow_method)  # a misspelt one is found before anything is downloaded
     file = find_checkpoint(checkpoint or PUBLISHED, model)
@@ -142,7 +147,7 @@ def load_predictor(
     network.eval().to(chosen)
     names = _class_names(recipe, labels, report.class_names)
     if names is None and checkpoint is None:
-        names = _published_names(model, recipe.model.num_classes)
+        names = published_names(model, recipe.model.num_classes)
     names = names or tuple(f"class {number}" for number in range(recipe.model.num_classes))
     return Predictor(network, recipe, names, file, flow_method)
 
@@ -242,7 +247,7 @@ def _class_names(
     return None
 
 
-def _published_names(model: str | Path, count: int) -> tuple[str, ...] | None:
+def published_names(model: str | Path, count: int) -> tuple[str, ...] | None:
     """Return the published names of a published model's classes, if they can be had."""
     try:
         names = published_class_names(card(model))

@@ -189,23 +189,26 @@ def scaled_lr(recipe: RunSettings, world_size: int, options: TrainOptions) -> fl
     """Return the learning rate for the videos in a step of this run, and say what was done."""
     optim = recipe.optim
     batch = recipe.videos_per_device * world_size * optim.accumulate
+    items = "key frames" if isinstance(recipe, DetectionRecipe) else "videos"
     if batch == optim.batch:
         return optim.lr
     if not options.auto_scale_lr:
         log.warning(
-            "the recipe's learning rate %g is for %d videos a step; this run has %d "
+            "the recipe's learning rate %g is for %d %s a step; this run has %d "
             "(--auto-scale-lr scales it).",
             optim.lr,
             optim.batch,
+            items,
             batch,
         )
         return optim.lr
     lr = optim.lr * batch / optim.batch
     log.warning(
-        "learning rate scaled from %g to %g: %d videos a step instead of %d.",
+        "learning rate scaled from %g to %g: %d %s a step instead of %d.",
         optim.lr,
         lr,
         batch,
+        items,
         optim.batch,
     )
     return lr

@@ -12,14 +12,17 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import urlsplit
 
+from praxiscope import label_map
 from praxiscope.errors import CheckpointError, DataError, RecipeError, did_you_mean
 from praxiscope.recipe import AnyRecipe, Recipe, configs_folder
 from praxiscope.zoo.download import fetch_checkpoint
 
-# Named in the published SlowOnly and SlowFast documents; the other datasets have no such file.
+# Named in the published SlowOnly and SlowFast documents; other datasets of recognition have none.
 KINETICS400_CLASSES = (
     "https://download.openmmlab.com/mmaction/dataset/k400_val/kinetics_class2ind.txt"
 )
+# By AVA's authors: all 80 actions, of which the official evaluation counts 60.
+AVA_CLASSES = "https://research.google.com/ava/download/ava_action_list_v2.2.pbtxt"
 
 
 # Detectors see whole frames, whose shape is the video's; they cost what this one costs, the usual
@@ -169,10 +172,14 @@ def views_in_words(recipe: AnyRecipe) -> str:
 def class_names(card: Card, cache: Path | None = None) -> tuple[str, ...] | None:
     """Return the names of the classes in order, from the cache or downloaded; None if unpublished.
 
+    Those of a detector are without the background.
+
     Raises:
         CheckpointError: The label map is not in the cache and cannot be downloaded.
         DataError: The label map is damaged.
     """
+    if "AVA" in card.table:
+        return tuple(label_map.read_label_map(fetch_checkpoint(AVA_CLASSES, cache)).values())
     if not card.table.startswith("Kinetics-400"):
         return None
     return read_label_map(fetch_checkpoint(KINETICS400_CLASSES, cache))

@@ -238,3 +238,9 @@ def test_a_recipe_without_published_weights_says_so(video: Path, tmp_path: Path)
     mine.write_text(find_recipe(NAME).read_text())
     with pytest.raises(RecipeError, match="mine"):
         praxiscope.predict(video, mine)
+
+
+def test_a_recipe_of_detection_is_for_detect() -> None:
+    name = "slowonly_kinetics400-pretrained-r50_8xb16-4x16x1-20e_ava21-rgb"
+    with pytest.raises(RecipeError, match="is a recipe of detection: 'praxiscope detect' says"):
+        load_predictor(name)

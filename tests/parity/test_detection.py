@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from praxiscope.models.box_sampling import assign, iou, sample_boxes
 from praxiscope.models.detector import ActorDetector, Detector
-from praxiscope.recipe import DetectionRecipe, configs_folder, load_recipe
+from praxiscope.recipe import BankWindows, DetectionRecipe, configs_folder, load_recipe
 from tests.parity import made_up
 
 DATA = Path(__file__).parent / "data" / "detection"
@@ -41,7 +41,11 @@ RECIPES = {
 }
 PLAIN = RECIPES["slowonly_kinetics400-pretrained-r50_8xb16-4x16x1-20e_ava21-rgb"]
 RECIPES |= {  # with feature banks, which have no recipes yet
-    name: replace(PLAIN, model=replace(PLAIN.model, bank=bank))
+    name: replace(
+        PLAIN,
+        model=replace(PLAIN.model, bank=bank),
+        bank=BankWindows(train=Path("train.safetensors"), val=Path("val.safetensors")),
+    )
     for name, bank in (
         ("slowonly-lfb-nl_kinetics400-pretrained-r50_8xb12-4x16x1-20e_ava21-rgb", "nonlocal"),
         ("slowonly-lfb-max_kinetics400-pretrained-r50_8xb12-4x16x1-20e_ava21-rgb", "max"),

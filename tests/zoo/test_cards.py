@@ -189,3 +189,11 @@ def test_class_names_come_from_the_cache(tmp_path: Path) -> None:
     one = card("slowonly_r50_4x16x1_256e_kinetics400_rgb")
     assert class_names(one, tmp_path) == ("abseiling", "air drumming")
     assert class_names(card("slowonly_r50_video_8x8x1_256e_kinetics600_rgb"), tmp_path) is None
+
+
+def test_the_actions_of_ava_have_their_published_names(tmp_path: Path) -> None:
+    text = 'label { name: "bend/bow" label_id: 1 label_type: PERSON_MOVEMENT }\n'
+    text += 'label { name: "sit" label_id: 2 label_type: PERSON_MOVEMENT }\n'
+    (tmp_path / "ava_action_list_v2.2.pbtxt").write_text(text)
+    one = card("slowonly_kinetics400-pretrained-r50_8xb16-4x16x1-20e_ava21-rgb")
+    assert class_names(one, tmp_path) == ("bend/bow", "sit")
