@@ -19,17 +19,17 @@ def main() -> None:
     parser.add_argument("--json", type=Path, metavar="FILE")
     args = parser.parse_args()
     console = Console()
-    shown = Table("work", "ours (s)", "peer (s)", "ratio", "peer")
+    shown = Table("work", "ours", "peer's", "", "ratio", "peer")
     rows = []
     with console.status("measuring"):
         for row in TABLES[args.table]():
             rows.append(row)
-            times = (f"{row.ours_seconds:.3f}", f"{row.peer_seconds:.3f}", f"{row.ratio:.2f}")
-            shown.add_row(row.work, *times, row.peer)
+            figures = (f"{row.ours:.3f}", f"{row.theirs:.3f}", row.unit, f"{row.ratio:.4g}")
+            shown.add_row(row.work, *figures, row.peer)
     console.print(shown)
     if args.json:
-        figures = [{**asdict(row), "ratio": row.ratio} for row in rows]
-        args.json.write_text(json.dumps({"machine": machine(), "rows": figures}, indent=1))
+        found = [{**asdict(row), "ratio": row.ratio} for row in rows]
+        args.json.write_text(json.dumps({"machine": machine(), "rows": found}, indent=1))
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torchmetrics.functional.classification import multiclass_accuracy
 
+from benchmarks import feature_bank
 from benchmarks.ava_map import evaluate_by_hand, write_files
 from benchmarks.timing import Row, side_by_side
 from praxiscope import create_model, load_recipe
@@ -114,12 +115,20 @@ def roi_aligns() -> Iterator[Row]:
             )
 
 
+def bank(num_seconds: int) -> Iterator[Row]:
+    """Time and weigh a feature bank of so many seconds with four persons each."""
+    with tempfile.TemporaryDirectory() as name:
+        yield from feature_bank.rows(Path(name), num_seconds)
+
+
 def _both_ways(align: Callable[[Tensor], Tensor], maps: Tensor, gradient: Tensor) -> None:
     torch.autograd.grad(align(maps), maps, gradient)
 
 
 TABLES: dict[str, Callable[[], Iterator[Row]]] = {
     "metrics": metrics,
+    "bank": partial(bank, 4_000),
+    "bank_published_size": partial(bank, 80_000),
     "ava_map": ava_map,
     "model_load": model_load,
     "roi_align": roi_aligns,

@@ -16,13 +16,14 @@ class Row:
 
     work: str
     peer: str
-    ours_seconds: float
-    peer_seconds: float
+    ours: float
+    theirs: float
+    unit: str = "s"
 
     @property
     def ratio(self) -> float:
-        """Our time over the peer's: below 1 we are faster."""
-        return self.ours_seconds / self.peer_seconds
+        """Our figure over the peer's: below 1 we need less."""
+        return self.ours / self.theirs
 
 
 def side_by_side(

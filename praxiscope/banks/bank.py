@@ -15,6 +15,8 @@ from torch import Tensor
 from praxiscope.banks.layout import Array, Rows, name_bytes, read_layout
 from praxiscope.errors import DataError
 
+_PLACES_AT_ONCE = 50  # so many features stay in a processor's cache until they are converted
+
 
 class Bank:
     """A bank on disk, of which opening reads a few hundred bytes, and a window its rows.
@@ -113,6 +115,43 @@ class Bank:
         Raises:
             DataError: The index is damaged.
         """
+        rows, places = self.locate(video, second, seconds=seconds, per_second=per_second, draw=draw)
+        size = seconds * per_second
+        stored = getattr(torch, self.dtype)
+        dtype = stored if as_stored else torch.float32
+        if not len(rows):
+            return torch.zeros(size, self.channels, dtype=dtype)
+        source = np.full(size, rows[0])
+        source[places] = rows
+        empty = np.ones(size, np.bool_)
+        empty[places] = False
+
+        def gathered(some: slice) -> Tensor:
+            features = self._layout.features.take(source[some], axis=0, mode="clip")
+            features[empty[some]] = 0
+            return torch.from_numpy(features)
+
+        if dtype is stored:
+            return gathered(slice(None))
+        window = torch.empty(size, self.channels, dtype=dtype)
+        for begin in range(0, size, _PLACES_AT_ONCE):
+            some = slice(begin, begin + _PLACES_AT_ONCE)
+            window[some] = gathered(some)
+        return window
+
+    def locate(
+        self,
+        video: str,
+        second: int,
+        *,
+        seconds: int = 60,
+        per_second: int = 5,
+        draw: np.random.Generator | None = None,
+    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        """Return which rows of ``features`` make a window, and in which places: (m,) and (m,).
+
+        No feature is read. Arguments and errors are those of :meth:`window`.
+        """
         first = second - seconds // 2
         begin, end = self._within(video, first, seconds)
         rows = np.arange(begin, end)
@@ -127,18 +166,7 @@ class Bank:
             kept = _chosen(offsets, per_second, draw)
             rows, offsets = rows[kept], offsets[kept]
             places = np.arange(len(rows)) - np.searchsorted(offsets, offsets)
-        source = np.full(seconds * per_second, begin)
-        empty = np.ones(seconds * per_second, np.bool_)
-        source[offsets * per_second + places] = rows
-        empty[offsets * per_second + places] = False
-        features = self._layout.features
-        if len(rows):
-            window = features.take(source, axis=0, mode="clip")
-            window[empty] = 0
-        else:
-            window = np.zeros((seconds * per_second, self.channels), features.dtype)
-        tensor = torch.from_numpy(window)
-        return tensor if as_stored else tensor.float()  # five times as fast as NumPy's way
+        return rows, offsets * per_second + places
 
     def missing(self, video: str, second: int, *, seconds: int = 60) -> int:
         """Return how many seconds of the window have no feature: all, if the video is not there."""
