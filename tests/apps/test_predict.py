@@ -243,4 +243,4 @@ def test_a_recipe_without_published_weights_says_so(video: Path, tmp_path: Path)
 def test_a_recipe_of_detection_is_for_detect() -> None:
     name = "slowonly_kinetics400-pretrained-r50_8xb16-4x16x1-20e_ava21-rgb"
     with pytest.raises(RecipeError, match="is a recipe of detection: 'praxiscope detect' says"):
-        load_predictor(name)
+        app.load_predictor(name)
