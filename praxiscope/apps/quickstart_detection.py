@@ -24,21 +24,23 @@ import numpy as np
 from rich.console import Console
 
 from praxiscope.apps.detection_report import DetectorResult, write_detection_report
-from praxiscope.apps.quickstart_parts import generate, machine, read_curves, say
-from praxiscope.data.ava import output_names
+from praxiscope.apps.quickstart_networks import (
+    NETWORKS,
+    Network,
+    NetworkRun,
+    checkpoint_of,
+    run_all,
+)
+from praxiscope.apps.quickstart_parts import generate, machine, say
 from praxiscope.data.ava_lists import KeyFrame, read_key_frames
 from praxiscope.data.synthetic_actors import GROUPS
 from praxiscope.data.synthetic_ava import ActorVideos, AvaDatasetFiles, write_ava_dataset
 from praxiscope.engine.checkpoints import StoppedError
-from praxiscope.engine.detections import evaluate_frames, list_detections, write_detections
+from praxiscope.engine.detections import evaluate_frames
 from praxiscope.engine.results import check_writable
-from praxiscope.engine.testing import ScoreOptions, run_detection_test
-from praxiscope.engine.trainer import Devices
-from praxiscope.engine.training import TrainOptions, run_training
 from praxiscope.files import write_atomically
 from praxiscope.recipe import DetectionRecipe, load_recipe
 from praxiscope.types import ScoredFrame
-from praxiscope.zoo.weights import save_weights
 
 RECIPE = "quickstart_actors"
 NOTES = (
@@ -48,29 +50,6 @@ NOTES = (
     "training actors that have a label. Motion is how an actor's box is filled over time; brief, a "
     "tenth of a second of it; scene, a lamp at the end of the frame, away from the actors; "
     "relation, the kinds of two actors together."
-)
-CURVES = {"train loss": "train/loss_epoch"}
-
-
-@dataclass(frozen=True)
-class Network:
-    """One of the detectors: what it is called, and how its recipe differs from the plain one."""
-
-    name: str
-    overrides: tuple[str, ...] = ()
-    meant_for: str | None = None  # a group of labels
-
-    @property
-    def folder(self) -> str:
-        """Its folder below the quickstart's."""
-        return self.name.lower().replace(" ", "_")
-
-
-NETWORKS = (
-    Network("plain"),
-    Network("context", ("model.context=true",), "scene"),
-    Network("temporal max", ("model.temporal_pool=max",), "brief"),
-    Network("ACRN", ("model.acrn=true",), "relation"),
 )
 
 
@@ -102,16 +81,6 @@ class DetectionQuickstart:
     def as_json(self) -> str:
         """Return the fields as the text of ``quickstart_detection.json``."""
         return json.dumps(vars(self), indent=2, default=str) + "\n"
-
-
-@dataclass(frozen=True)
-class _Run:
-    """One network, trained and tested."""
-
-    result: DetectorResult
-    parameters: int
-    train_seconds: float
-    test_seconds: float
 
 
 def quickstart_detection(
@@ -154,9 +123,10 @@ def quickstart_detection(
     generated = time.monotonic() - started
     recipe = _recipe(data, size)
     prior = _class_prior(recipe)
+    recipes = {network: _recipe(data, size, network) for network in NETWORKS}
     try:
-        runs = [_run(_recipe(data, size, network), out, network, seed) for network in NETWORKS]
-    except StoppedError as stopped:
+        runs = run_all(recipes, out, seed)
+    except (StoppedError, KeyboardInterrupt) as stopped:
         raise StoppedError(
             f"the quickstart was stopped. The same command begins again and keeps the videos in "
             f"{data.root}."
@@ -179,7 +149,7 @@ def quickstart_detection(
         by_group={g: {name: of[g] for name, of in found.items()} for g in GROUPS},
         test_key_frames=len(prior.frames),
         seconds=round(time.monotonic() - started, 1),
-        checkpoints={network.name: _checkpoint(out, network) for network in NETWORKS},
+        checkpoints={network.name: checkpoint_of(out, network) for network in NETWORKS},
         report=report,
     )
     write_atomically(done, lambda file: file.write(result.as_json().encode()))
@@ -194,38 +164,6 @@ def _recipe(
     overrides = (*network.overrides, *size.overrides)
     recipe = load_recipe(RECIPE, overrides, kind=DetectionRecipe)
     return replace(recipe, train=data.list("train"), val=data.list("val"))
-
-
-def _run(recipe: DetectionRecipe, out: Path, network: Network, seed: int) -> _Run:
-    """Train and test one network; leave its checkpoint and its detections."""
-    devices, folder = Devices(count=1), out / network.folder
-    started = time.monotonic()
-    options = TrainOptions(validate=False, seed=seed, devices=devices)
-    trained = run_training(recipe, folder, options, name=f"train {network.name}")
-    between = time.monotonic()
-    tested = run_detection_test(
-        trained.model,
-        recipe,
-        ScoreOptions(seed=seed, work_dir=folder, devices=devices),
-        name=f"test {network.name}",
-    )
-    ended = time.monotonic()
-    names = output_names(recipe.val) or ()
-    save_weights(trained.model, _checkpoint(out, network), names, clip=recipe.clip)
-    detections = list_detections(
-        tested.frames, recipe.val, min_score=recipe.min_score, protocol=recipe.protocol
-    )
-    write_detections(folder / "detections.csv", detections)
-    result = DetectorResult(
-        name=network.name,
-        mean_precision=tested.metrics["mAP@0.5IOU"],
-        per_class=tested.per_class,
-        frames=tested.frames,
-        curves=read_curves(trained.curves, network.name, CURVES),
-        meant_for=network.meant_for,
-    )
-    parameters = sum(p.numel() for p in trained.model.parameters())
-    return _Run(result, parameters, between - started, ended - between)
 
 
 def _class_prior(recipe: DetectionRecipe) -> DetectorResult:
@@ -251,16 +189,12 @@ def _scored(moment: KeyFrame, shares: np.ndarray) -> ScoredFrame:
     return ScoredFrame(moment.video, moment.timestamp, boxes, scores, *truth)
 
 
-def _checkpoint(out: Path, network: Network) -> Path:
-    return out / network.folder / "checkpoint.pth"
-
-
 def _settings(
     recipe: DetectionRecipe,
     size: DetectionSize,
     seed: int,
     generated: float,
-    runs: Sequence[_Run],
+    runs: Sequence[NetworkRun],
 ) -> dict[str, str]:
     """Return what somebody needs to judge the figures, or to repeat them."""
     videos = size.videos

@@ -1,11 +1,12 @@
 """What the quickstarts of both tasks share."""
 
 import csv
+import io
 import os
 import platform
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TypeVar
+from typing import TextIO, TypeVar
 
 import torch
 from rich.console import Console
@@ -51,3 +52,18 @@ def say(console: Console, *lines: str) -> None:
     """Print lines as they are: unbroken and uncoloured, so that they can be copied."""
     for line in lines:
         console.print(line, highlight=False, markup=False, soft_wrap=True)
+
+
+class Lines(io.TextIOBase):
+    """A terminal as one that only takes lines, so that several processes can write to it."""
+
+    def __init__(self, target: TextIO) -> None:
+        self.target = target
+
+    def write(self, text: str) -> int:
+        """Pass text on."""
+        return self.target.write(text)
+
+    def flush(self) -> None:
+        """Pass it on at once."""
+        self.target.flush()

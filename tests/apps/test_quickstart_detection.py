@@ -10,12 +10,12 @@ import torch
 from rich.console import Console
 
 from praxiscope.apps.quickstart_detection import (
-    NETWORKS,
     RECIPE,
     DetectionQuickstart,
     DetectionSize,
     quickstart_detection,
 )
+from praxiscope.apps.quickstart_networks import NETWORKS
 from praxiscope.cli import main
 from praxiscope.data.ava_files import read_annotations
 from praxiscope.data.ava_lists import read_key_frames
@@ -176,7 +176,7 @@ def test_a_stopped_run_leaves_no_figures_and_says_how_to_begin_again(
     def stop(*_: object, **__: object) -> None:
         raise StoppedError("stopped in epoch 1, after batch 1.")
 
-    monkeypatch.setattr("praxiscope.apps.quickstart_detection.run_training", stop)
+    monkeypatch.setattr("praxiscope.apps.quickstart_networks.in_processes", stop)
     with pytest.raises(StoppedError, match="begins again and keeps the videos"):
         quickstart_detection(tmp_path, size=TINY)
     assert not (tmp_path / "quickstart_detection.json").exists()
