@@ -41,8 +41,8 @@ change those, not this page. -->
 
 The {rows} rows of the published SlowOnly, SlowFast and detection documents, in their order.
 `praxiscope zoo list`, `show NAME` and `download NAME` have the same facts; `test`, `create_model`
-and `predict`, or `detect`, take a recipe's name. {built} rows have a recipe here, {missing} are not built yet,
-and one is a fusion of two others.
+and `predict`, or `detect`, take a recipe's name. {built} rows have a recipe here, {missing} are not
+built yet, and one is a fusion of two others.
 
 **Accuracies**, GPUs (x videos on each), memory and speed are what the authors of the weights
 reported, and the checkpoints are theirs. **Parameters, GMACs and views** are those of the recipe
