@@ -34,7 +34,8 @@ def test_processes_join_what_each_has_measured(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_progress_shows_what_there_is() -> None:
-    module, trainer = SimpleNamespace(means=Means()), SimpleNamespace(world_size=1)
+    module = SimpleNamespace(means=Means(), items="videos")
+    trainer = SimpleNamespace(world_size=1)
     module.means.add("train/loss", 2.0, 4)
     progress = RunProgress()
     assert re.fullmatch(r"loss 2.000  [\d.]+ videos/s", progress._figures(trainer, module))
