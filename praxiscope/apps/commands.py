@@ -14,7 +14,7 @@ from rich.table import Table
 from praxiscope.data.class_folders import VIDEO_SUFFIXES
 from praxiscope.errors import DataError, PraxiscopeError
 from praxiscope.files import write_atomically
-from praxiscope.recipe import DetectionRecipe, Recipe, find_recipe, load_recipe
+from praxiscope.recipe import BankRecipe, DetectionRecipe, Recipe, find_recipe, load_recipe
 
 if TYPE_CHECKING:
     from praxiscope.data.ava_lists import AvaList
@@ -31,6 +31,11 @@ def train(args: argparse.Namespace) -> int:
     from praxiscope.zoo.create import load_model
 
     recipe = load_recipe(args.config, args.cfg_options)
+    if isinstance(recipe, BankRecipe):
+        raise PraxiscopeError(
+            f"{args.config} fills a feature bank and trains nothing: run it with 'praxiscope test' "
+            "or 'praxiscope bank build'."
+        )
     work_dir = args.work_dir or Path("work_dirs") / find_recipe(args.config).stem
     resume = Path(args.resume) if args.resume else None
     if args.resume in ("latest", "auto"):  # the second is the published spelling
@@ -84,6 +89,8 @@ def train(args: argparse.Namespace) -> int:
 def test(args: argparse.Namespace) -> int:
     """Test a checkpoint and write what it gave."""
     recipe = load_recipe(args.config, args.cfg_options)
+    if isinstance(recipe, BankRecipe):
+        raise PraxiscopeError(f"{args.config} fills a feature bank, which is being built.")
     _check_inputs_stay(args, recipe.test or recipe.val)
     if isinstance(recipe, DetectionRecipe):
         return _test_detection(args, recipe)

@@ -161,12 +161,8 @@ class Bank:
                 f"{self.path} is damaged: the seconds of '{video}' are in disorder. 'praxiscope "
                 "bank check' says where; build it anew."
             )
-        places = np.arange(len(rows)) - np.searchsorted(offsets, offsets)  # (m,) within a second
-        if len(rows) and places.max() >= per_second:
-            kept = _chosen(offsets, per_second, draw)
-            rows, offsets = rows[kept], offsets[kept]
-            places = np.arange(len(rows)) - np.searchsorted(offsets, offsets)
-        return rows, offsets * per_second + places
+        kept, places = choose_places(offsets, per_second, draw)
+        return rows[kept], places
 
     def missing(self, video: str, second: int, *, seconds: int = 60) -> int:
         """Return how many seconds of the window have no feature: all, if the video is not there."""
@@ -194,6 +190,24 @@ class Bank:
             return None
         place = int(np.searchsorted(names, np.array(name, names.dtype)))
         return place if place < len(names) and names[place] == name else None
+
+
+def choose_places(
+    offsets: npt.NDArray[np.int64], per_second: int, draw: np.random.Generator | None
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Return which of m features make a window, and in which places: (k,) and (k,).
+
+    Args:
+        offsets: (m,) ascending: the second of each feature, from the window's first.
+        per_second: See :meth:`Bank.window`, as for ``draw``.
+    """
+    chosen = np.arange(len(offsets))
+    places = chosen - np.searchsorted(offsets, offsets)  # within a second
+    if len(offsets) and places.max() >= per_second:
+        chosen = np.flatnonzero(_chosen(offsets, per_second, draw))
+        offsets = offsets[chosen]
+        places = np.arange(len(chosen)) - np.searchsorted(offsets, offsets)
+    return chosen, offsets * per_second + places
 
 
 def _chosen(

@@ -33,7 +33,7 @@ from praxiscope.errors import CheckpointError, DataError
 from praxiscope.files import check_folder
 from praxiscope.models.detector import Detector
 from praxiscope.models.recognizer import Recognizer
-from praxiscope.recipe import AnyRecipe, DetectionRecipe, Recipe, RunSettings
+from praxiscope.recipe import DetectionRecipe, Recipe, RunSettings, TrainingRecipe
 from praxiscope.types import Broken
 from praxiscope.zoo.imagenet import load_start
 from praxiscope.zoo.weights import prepare_for
@@ -89,7 +89,11 @@ def run_training(
 
 
 def run_training(
-    recipe: AnyRecipe, work_dir: Path, options: TrainOptions | None = None, *, name: str = "train"
+    recipe: TrainingRecipe,
+    work_dir: Path,
+    options: TrainOptions | None = None,
+    *,
+    name: str = "train",
 ) -> Trained[Any]:
     """Train a recipe and return what was made. Everything it writes is in ``work_dir``.
 
@@ -160,7 +164,7 @@ def run_training(
     )
 
 
-def _data(recipe: AnyRecipe, options: TrainOptions) -> RecognitionData | DetectionData:
+def _data(recipe: TrainingRecipe, options: TrainOptions) -> RecognitionData | DetectionData:
     """Return the lists of a recipe, unread."""
     seed, skip_broken, one_frame = options.seed, options.skip_broken, options.one_frame
     if isinstance(recipe, Recipe):
@@ -224,7 +228,7 @@ def new_logs_folder(work_dir: Path) -> Path:
     return logs
 
 
-def monitor(recipe: AnyRecipe) -> str:
+def monitor(recipe: TrainingRecipe) -> str:
     """Return the validation metric by which the best epoch is chosen."""
     if isinstance(recipe, DetectionRecipe):
         return "val/mAP@0.5IOU"

@@ -98,6 +98,10 @@ class RoiHead(nn.Module):
         logits: Tensor = self.bbox_head(features)
         return logits
 
+    def persons(self, maps: Tensor | tuple[Tensor, ...], boxes: Sequence[Tensor]) -> Tensor:
+        """Return the features of the boxes alone, pooled over time and space, (K, C)."""
+        return roi_align(self.over_time(maps), boxes, size=BINS, stride=STRIDE).amax((2, 3))
+
     def over_time(self, maps: Tensor | tuple[Tensor, ...]) -> Tensor:
         """One map per pathway, (N, C', T', H, W) -> (N, C, H, W), slow before fast.
 

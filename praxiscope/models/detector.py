@@ -5,7 +5,7 @@ A outputs (0 is the background).
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import get_args
 
 import torch
@@ -52,6 +52,14 @@ class Detector(ClipModel):
         """
         logits: Tensor = self.roi_head(self.features(clips), boxes, windows)
         return logits
+
+    def person_features(self, clips: Tensor, boxes: Sequence[Tensor]) -> Tensor:
+        """Clips and boxes -> features (K, C), box after box: what a feature bank holds.
+
+        They are what the backbone sees in a box, averaged over time or its maximum, and the maximum
+        over space: before persons are related to anything.
+        """
+        return self.roi_head.persons(self.features(clips), boxes)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,6 +109,18 @@ class ActorDetector:
         """Numbers that the backbone gives for a person, and a feature bank holds."""
         with torch.device("meta"):
             return self.network.backbone().out_channels
+
+    @property
+    def feature_network(self) -> str:
+        """What decides the features of a person but for the weights, as text.
+
+        Two detectors of the same text make banks for each other.
+        """
+        left_out = {"num_classes", "dropout", "block_start"}
+        parts = {f.name: getattr(self.network, f.name) for f in fields(self.network)}
+        told = [f"{name}={value!r}" for name, value in parts.items() if name not in left_out]
+        told.append(f"temporal_pool={self.temporal_pool!r}")
+        return f"{type(self.network).__name__}({', '.join(told)})"
 
     def build(self) -> Detector:
         """Return the detector with fresh weights."""

@@ -1,9 +1,11 @@
 """A recipe is everything one run needs, as plain frozen dataclasses in one Python file."""
 
 from praxiscope.recipe.auxiliary import AuxiliarySource
+from praxiscope.recipe.bank import BankRecipe, bank_recipe_of
 from praxiscope.recipe.detection import BankWindows, DetectionRecipe
 from praxiscope.recipe.loading import (
     AnyRecipe,
+    TrainingRecipe,
     configs_folder,
     find_recipe,
     load_recipe,
@@ -17,6 +19,7 @@ from praxiscope.recipe.run import Loader, RunSettings
 __all__ = [
     "AnyRecipe",
     "AuxiliarySource",
+    "BankRecipe",
     "BankWindows",
     "Cosine",
     "DetectionRecipe",
@@ -27,6 +30,8 @@ __all__ = [
     "RunSettings",
     "Sgd",
     "Step",
+    "TrainingRecipe",
+    "bank_recipe_of",
     "configs_folder",
     "find_recipe",
     "load_recipe",

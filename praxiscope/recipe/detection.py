@@ -24,6 +24,8 @@ class BankWindows:
     Args:
         train: The bank of the training list.
         val: That of the lists to validate and to test on.
+        checkpoint: The weights that made the banks: a file, the name of a published checkpoint, or
+            its address. Only videos without a bank need it, to make theirs.
         seconds: Of a window, half of them before the key frame.
         per_second: Persons of a second that take part.
         test_draw: Which take part in testing where there are more: "even" the same ones every time,
@@ -32,6 +34,7 @@ class BankWindows:
 
     train: Path
     val: Path
+    checkpoint: str | None = None
     seconds: int = 60
     per_second: int = 5
     test_draw: BankDraw = "even"

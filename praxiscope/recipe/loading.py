@@ -12,12 +12,20 @@ from types import GenericAlias
 from typing import Any, TypeVar, overload
 
 from praxiscope.errors import PraxiscopeError, RecipeError, did_you_mean, unknown_name
+from praxiscope.recipe.bank import BankRecipe
 from praxiscope.recipe.detection import DetectionRecipe
 from praxiscope.recipe.recognition import Recipe
 from praxiscope.recipe.run import RunSettings
 
-AnyRecipe = Recipe | DetectionRecipe
-Kind = TypeVar("Kind", bound=RunSettings)
+TrainingRecipe = Recipe | DetectionRecipe
+AnyRecipe = TrainingRecipe | BankRecipe
+Kind = TypeVar("Kind", bound=RunSettings | BankRecipe)
+
+_KINDS: dict[type, str] = {
+    Recipe: "recognition",
+    DetectionRecipe: "detection",
+    BankRecipe: "a feature bank",
+}
 
 
 def configs_folder() -> Path:
@@ -68,8 +76,8 @@ def load_recipe(
     name: str | Path,
     overrides: Sequence[str] = (),
     *,
-    kind: type[RunSettings] | None = None,
-) -> RunSettings:
+    kind: type[Any] | None = None,
+) -> RunSettings | BankRecipe:
     """Run the recipe's file, call its ``recipe()``, apply ``a.b=value`` overrides in order.
 
     A recipe is a program: run only files that you trust.
@@ -102,13 +110,14 @@ def load_recipe(
         ) from error
     if not isinstance(recipe, AnyRecipe):
         raise RecipeError(
-            f"{path}: recipe() returns {type(recipe).__name__}, not a Recipe or DetectionRecipe."
+            f"{path}: recipe() returns {type(recipe).__name__}, not a Recipe, DetectionRecipe or "
+            "BankRecipe."
         )
     if kind is not None and not isinstance(recipe, kind):
-        wanted, found = (
-            ("recognition", "detection") if kind is Recipe else ("detection", "recognition")
+        found = next(name for one, name in _KINDS.items() if isinstance(recipe, one))
+        raise RecipeError(
+            f"{path} is a recipe of {found}; a recipe of {_KINDS.get(kind)} is expected here."
         )
-        raise RecipeError(f"{path} is a recipe of {found}; a recipe of {wanted} is expected here.")
     return override_fields(recipe, overrides)
 
 

@@ -9,7 +9,7 @@ from praxiscope.apps.tools.report_map import add_truth, read_evaluation
 from praxiscope.engine.scores import as_truth, read_test
 from praxiscope.errors import PraxiscopeError, unknown_name
 from praxiscope.metrics.classification import check_names, evaluate
-from praxiscope.recipe import DetectionRecipe, load_recipe
+from praxiscope.recipe import BankRecipe, DetectionRecipe, load_recipe
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -34,6 +34,11 @@ def run(args: argparse.Namespace) -> int:
     recipe = None if complete else load_recipe(args.config, args.cfg_options)
     if recipe is None or isinstance(recipe, DetectionRecipe):
         return _detections(args, recipe)
+    if isinstance(recipe, BankRecipe):
+        raise PraxiscopeError(
+            f"{args.config} fills a feature bank: give the recipe of the detector whose results "
+            f"{args.results} holds."
+        )
     if "mAP" in (args.eval or ()) or args.ground_truth or args.label_map or args.excluded:
         raise PraxiscopeError(
             f"{args.config} is a recipe of recognition, and mAP is for detections: give the recipe "
