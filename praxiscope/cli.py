@@ -213,6 +213,18 @@ def _detect_options(parser: argparse.ArgumentParser) -> None:
         "frame, or auto: the best that is here (default)",
     )
     add("--persons-weights", metavar="FILE", help="of torchvision's detector; 'random' for a trial")
+    add(
+        "--bank-checkpoint",
+        metavar="FILE",
+        help="of a model with a feature bank: the weights that made it, to make that of each video "
+        "(default: the recipe's bank.checkpoint)",
+    )
+    add(
+        "--only-past",
+        action="store_true",
+        help="of a model with a feature bank: let it see no later seconds, so that results come at "
+        "once (live streams: always)",
+    )
     add("--min-person-score", type=float, metavar="P", help="(default: what suits the provider)")
     add("--rate", type=float, default=1.0, help="key frames a second (default: 1)")
     add(

@@ -14,12 +14,13 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from praxiscope.apps.actors import Actor, FloatArray, Moment
-from praxiscope.apps.key_clips import KeyClip, KeyClips
-from praxiscope.apps.persons import PersonProvider, Persons
+from praxiscope.apps.actors import Actor, FloatArray, Moment, Present
+from praxiscope.apps.bank_clips import BankMaker, load_bank_maker
+from praxiscope.apps.key_clips import KeyClip, KeyClips, as_tensor, in_batches
+from praxiscope.apps.persons import PersonProvider
 from praxiscope.apps.predict import find_device, published_names
 from praxiscope.apps.streams import FrameStream, TimedFrame, open_stream
-from praxiscope.apps.tracks import Numbers, Smoother, Tracker
+from praxiscope.apps.tracks import Smoother, Tracker
 from praxiscope.checks import check_number, check_whole
 from praxiscope.data.ava import output_names
 from praxiscope.data.ava_lists import AvaList
@@ -35,8 +36,6 @@ log = logging.getLogger(__name__)
 
 _CLIPS_ON_GPU = 8  # in the network at a time; on a CPU several take as long as one after the other
 
-_Seen = tuple[Persons, Numbers]
-
 
 @dataclass(frozen=True, kw_only=True)
 class DetectOptions:
@@ -50,6 +49,8 @@ class DetectOptions:
         seconds: Where to stop; None goes on to the end.
         fps: Of a folder of frame images; None takes the recipe's.
         first_timestamp: What AVA's files call the time of the first frame: in proposals, in csv.
+        only_past: Of detectors with a feature bank: they see no later seconds, so nothing has to
+            wait for these. None: in live streams.
     """
 
     rate: float = 1.0
@@ -59,6 +60,7 @@ class DetectOptions:
     seconds: float | None = None
     fps: float | None = None
     first_timestamp: float = 0.0
+    only_past: bool | None = None
 
     def __post_init__(self) -> None:
         check_number(self.rate, "rate", 1e-3, 1e3)
@@ -79,6 +81,7 @@ class ActionDetector:
     recipe: DetectionRecipe
     class_names: tuple[str, ...]  # A, without the background
     checkpoint: Path
+    maker: BankMaker | None = None  # if the model reads a feature bank
 
     def __post_init__(self) -> None:
         assert len(self.class_names) == self.recipe.model.num_classes - 1
@@ -107,7 +110,9 @@ class ActionDetector:
 
         Frames are taken one by one and memory does not grow with their number: it holds the frames
         of a clip's span at the size of the recipe's test transform, ``batch`` clips, and one frame
-        at full size.
+        at full size. A detector with a feature bank waits for the later half of its window, 29
+        seconds of the published size, unless ``options.only_past`` is true; memory then holds the
+        clips of persons of so many seconds too (:meth:`BankMaker.with_windows`).
 
         Args:
             fps: About the frames' rate; clips cover the seconds that they did in training anyway.
@@ -118,8 +123,7 @@ class ActionDetector:
         Raises:
             CheckpointError: The weights give no numbers.
         """
-        device = next(self.model.parameters()).device
-        batch = batch or (_CLIPS_ON_GPU if device.type == "cuda" else 1)
+        batch = batch or (_CLIPS_ON_GPU if self._device.type == "cuda" else 1)
         rate = min(options.rate, fps)
         if rate < options.rate:
             log.warning("there are %g frames a second, of which each is a key frame.", fps)
@@ -134,28 +138,34 @@ class ActionDetector:
                 plans.append(self.recipe.test_transform.plan(height, width, unused))
             return plans[0].each(picture)
 
-        def look(picture: Frame, seconds: float) -> _Seen:
-            found = persons(picture, seconds)
-            return found, tracker.update(found, seconds)
+        def look(picture: Frame, seconds: float) -> Present:
+            found, plan = persons(picture, seconds), plans[0]
+            pixels = in_pixels(plan.boxes(found.boxes), plan.height, plan.width)
+            return Present(found, tracker.update(found, seconds), pixels)
 
-        clips = KeyClips(self.recipe.clip, fps=self.recipe.val.fps, rate=rate, each=each, look=look)
-        waiting: list[KeyClip[_Seen]] = []
-        for clip in clips.cut(frames, fps):
-            waiting.append(clip)
-            if len(waiting) >= batch:
-                yield from self._score(waiting, plans[0], smoother)
-                waiting = []
-        if waiting:
-            yield from self._score(waiting, plans[0], smoother)
+        cuts = KeyClips(self.recipe.clip, fps=self.recipe.val.fps, rate=rate, each=each, look=look)
+        clips = cuts.cut(frames, fps)
+        if self.maker is not None:
+            if rate < 1:
+                log.warning(
+                    "%g key frames a second: the seconds between them stay empty in the feature "
+                    "bank, where training had every second; --rate 1 fills them.",
+                    rate,
+                )
+            clips = self.maker.with_windows(clips, batch, only_past=bool(options.only_past))
+        for some in in_batches(clips, batch):
+            yield from self._score(some, smoother)
 
-    def _score(
-        self, clips: Sequence[KeyClip[_Seen]], plan: BoxPlan, smoother: Smoother
-    ) -> Iterator[Moment]:
+    @property
+    def _device(self) -> torch.device:
+        return next(self.model.parameters()).device
+
+    def _score(self, clips: Sequence[KeyClip[Present]], smoother: Smoother) -> Iterator[Moment]:
         """Yield a moment for every clip; those without persons do not pass the network."""
-        peopled = [clip for clip in clips if len(clip.seen[0])]
-        found = iter(self._probabilities(peopled, plan) if peopled else ())
+        peopled = [clip for clip in clips if len(clip.seen.persons)]
+        found = iter(self._probabilities(peopled) if peopled else ())
         for clip in clips:
-            persons, tracks = clip.seen
+            persons, tracks = clip.seen.persons, clip.seen.tracks
             if not len(persons):
                 yield Moment(clip.seconds, clip.number, ())
                 continue
@@ -170,18 +180,15 @@ class ActionDetector:
                 ),
             )
 
-    def _probabilities(
-        self, clips: Sequence[KeyClip[_Seen]], plan: BoxPlan
-    ) -> tuple[FloatArray, ...]:
+    def _probabilities(self, clips: Sequence[KeyClip[Present]]) -> tuple[FloatArray, ...]:
         """Return (n, A) probabilities for every clip."""
-        device = next(self.model.parameters()).device
-        frames = np.stack([clip.frames.transpose(3, 0, 1, 2) for clip in clips])
-        boxes = [in_pixels(plan.boxes(clip.seen[0].boxes), plan.height, plan.width)
-                 for clip in clips]  # fmt: skip
+        boxes = [torch.from_numpy(clip.seen.boxes).to(self._device) for clip in clips]
+        windows = [clip.window for clip in clips if clip.window is not None]
         with torch.inference_mode():
             logits = self.model(
-                torch.from_numpy(np.ascontiguousarray(frames)).to(device),
-                [torch.from_numpy(one).to(device) for one in boxes],
+                as_tensor(clips).to(self._device),
+                boxes,
+                torch.stack(windows).to(self._device) if windows else None,
             )
             multi_label = self.recipe.train.multi_label
             scores = actor_probabilities(logits.float(), multi_label=multi_label)[:, 1:].cpu()
@@ -198,6 +205,7 @@ def load_detector(
     model: str | Path,
     checkpoint: str | Path | None = None,
     *,
+    bank_checkpoint: str | Path | None = None,
     labels: str | Path | None = None,
     overrides: Sequence[str] = (),
     device: str | None = None,
@@ -208,6 +216,8 @@ def load_detector(
         model: A recipe's published name or its file.
         checkpoint: A file or the name of a published checkpoint; None downloads the recipe's best
             published one, once.
+        bank_checkpoint: The same for the network that made the detector's feature bank; None takes
+            the recipe's ``bank.checkpoint``.
         labels: Class names: a pbtxt label map, or a text file, one a line without the background;
             None takes those of the checkpoint, of the recipe's list or, for a published checkpoint,
             the published ones; else numbers.
@@ -227,10 +237,11 @@ def load_detector(
     for warning in report.warnings:
         log.warning("%s", warning)
     network.eval().to(chosen)
+    maker = load_bank_maker(recipe, bank_checkpoint, name=str(model), reader=file, device=chosen)
     names = given or _names_of(report.class_names or (), recipe.val)
     if names is None and checkpoint is None:
         names = published_names(model, recipe.val.num_classes - 1)
-    return ActionDetector(network, recipe, names or _numbers(recipe.val), file)
+    return ActionDetector(network, recipe, names or _numbers(recipe.val), file, maker)
 
 
 def _names_of(recorded: Sequence[str], ava: AvaList) -> tuple[str, ...] | None:

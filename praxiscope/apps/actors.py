@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
+from praxiscope.apps.persons import Persons
+
 FloatArray = npt.NDArray[np.float32]
 
 
@@ -28,6 +30,15 @@ class Actor:
         best = np.argsort(-self.probabilities, kind="stable")[:count]
         found = [(self.class_names[k], float(self.probabilities[k])) for k in best]
         return [(name, probability) for name, probability in found if probability >= threshold]
+
+
+@dataclass(frozen=True, eq=False)
+class Present:
+    """Who is in a key frame, before it is known what they do."""
+
+    persons: Persons  # n
+    tracks: npt.NDArray[np.int64]  # (n,)
+    boxes: FloatArray  # (n, 4) xyxy, pixels of the clip
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ def detect(
     model: str | Path,
     checkpoint: str | Path | None = None,
     *,
+    bank_checkpoint: str | Path | None = None,
     persons: str | PersonProvider = "auto",
     out: str | Path | None = None,
     json: str | Path | None = None,
@@ -25,6 +26,7 @@ def detect(
     seconds: float | None = None,
     fps: float | None = None,
     first_timestamp: float = 0.0,
+    only_past: bool | None = None,
     persons_weights: str | Path | None = None,
     min_person_score: float | None = None,
     labels: str | Path | None = None,
@@ -39,7 +41,7 @@ def detect(
     Args:
         video: A file, a folder of frame images, a camera (``0``) or an address (``rtsp://...``).
         model: See :func:`praxiscope.apps.action_detector.load_detector`, as for ``checkpoint``,
-            ``labels``, ``overrides`` and ``device``.
+            ``bank_checkpoint``, ``labels``, ``overrides`` and ``device``.
         persons: See :func:`praxiscope.apps.persons.find_provider`, as for ``persons_weights`` and
             ``min_person_score``; or a function of a frame (H, W, 3) and its seconds that returns
             :class:`praxiscope.apps.persons.Persons`.
@@ -59,8 +61,16 @@ def detect(
         seconds=seconds,
         fps=fps,
         first_timestamp=first_timestamp,
+        only_past=only_past,
     )
-    detector = load_detector(model, checkpoint, labels=labels, overrides=overrides, device=device)
+    detector = load_detector(
+        model,
+        checkpoint,
+        bank_checkpoint=bank_checkpoint,
+        labels=labels,
+        overrides=overrides,
+        device=device,
+    )
     stream = detector.open(video, options)
     provider = persons
     if isinstance(provider, str):

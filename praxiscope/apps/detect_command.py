@@ -37,15 +37,18 @@ def detect(args: argparse.Namespace) -> int:
         seconds=args.seconds,
         fps=args.fps,
         first_timestamp=args.first_timestamp,
+        only_past=args.only_past or None,
     )
     videos = _videos(args.videos)
     copies = _copies(args.out, videos)
-    files = (args.model, args.checkpoint, args.labels, args.persons, args.persons_weights)
+    weights = (args.checkpoint, args.bank_checkpoint, args.persons_weights)
+    files = (args.model, *weights, args.labels, args.persons)
     given = [*videos, *(file for file in files if file is not None)]
     _check_inputs_stay(given, [*copies.values(), args.json, args.csv])
     detector = load_detector(
         args.model,
         args.checkpoint,
+        bank_checkpoint=args.bank_checkpoint,
         labels=args.labels,
         overrides=args.cfg_options,
         device=args.device,

@@ -6,6 +6,7 @@ import logging
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
+from dataclasses import replace
 from itertools import takewhile
 from pathlib import Path
 from types import TracebackType
@@ -162,7 +163,9 @@ def detect_video(
     A file that is drawn on is decoded twice, so that no picture has to wait for what is found in
     it; a live stream cannot be, and memory holds its pictures, as they are decoded, from one key
     frame until the clip around the next one is complete: 1 / rate seconds and half a clip's span,
-    64 pictures at 30 a second and the usual clips (200 MB at 1920 x 1080).
+    64 pictures at 30 a second and the usual clips (200 MB at 1920 x 1080). A detector with a
+    feature bank sees the past of a live stream alone, unless ``options.only_past`` is False: then
+    these pictures wait for the later half of its window as well.
 
     Args:
         out: An annotated mp4, complete or not written.
@@ -205,6 +208,8 @@ def detect_video(
         elif target is not None:
             drawn = stack.enter_context(closing(stream.frames()))
         batch = 1 if stream.is_live else None  # for the next picture may be long in coming
+        if options.only_past is None:
+            options = replace(options, only_past=stream.is_live)
         seen = takewhile(watched, frames)
         moments = told(detector.moments(seen, stream.fps, persons, options, batch=batch))
         if target is None:

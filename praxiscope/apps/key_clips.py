@@ -1,16 +1,19 @@
 """Clips around key frames, cut from pictures that come one after the other.
 
-Letters: T frames of a clip, H x W pixels.
+Letters: N clips, T frames of a clip, H x W pixels.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from math import ceil
+from itertools import islice
+from math import ceil, floor
 from typing import Generic, TypeVar
 
 import numpy as np
 import numpy.typing as npt
+import torch
+from torch import Tensor
 
 from praxiscope.apps.streams import TimedFrame
 from praxiscope.data.sampling import Clip
@@ -31,6 +34,12 @@ class KeyClip(Generic[Seen]):
     number: int  # of the key frame, from 0
     seen: Seen  # what was seen in the key frame at its full size
     frames: Frames  # (T, H, W, 3), the key frame is number T // 2
+    window: Tensor | None = None  # of a feature bank, (slots, channels)
+
+    @property
+    def second(self) -> int:
+        """The second that the key frame is in."""
+        return floor(self.seconds + _TIE)
 
 
 class KeyClips(Generic[Seen]):
@@ -111,3 +120,15 @@ def nearest(times: Seconds, targets: Seconds) -> npt.NDArray[np.intp]:
     """Return the place of the nearest of rising ``times`` for every target, the later of two."""
     middles = (times[:-1] + times[1:]) / 2
     return np.searchsorted(middles, targets + _TIE, side="right")
+
+
+def in_batches(clips: Iterator[KeyClip[Seen]], size: int) -> Iterator[list[KeyClip[Seen]]]:
+    """Yield the clips in lists of ``size``; the last one may be shorter."""
+    while some := list(islice(clips, size)):
+        yield some
+
+
+def as_tensor(clips: Sequence[KeyClip[Seen]]) -> Tensor:
+    """Return the frames of clips as networks take them, (N, 3, T, H, W) uint8."""
+    frames = np.stack([clip.frames.transpose(3, 0, 1, 2) for clip in clips])
+    return torch.from_numpy(np.ascontiguousarray(frames))

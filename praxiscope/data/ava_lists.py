@@ -136,6 +136,11 @@ class AvaList:
             return Span(video, self.first_timestamp, self.last_timestamp)
         return Span(match[1], float(match[2]), float(match[3]))
 
+    def takes_part(self, scores: npt.NDArray[np.float32]) -> npt.NDArray[np.int64]:
+        """Return which of m > 0 proposals take part, by their scores: (m,) -> (k,)."""
+        enough = min(np.float32(self.min_score), scores.max())
+        return np.flatnonzero(scores >= enough)[: self.max_proposals]
+
 
 def read_key_frames(ava: AvaList) -> KeyFrames:
     """Return the key frames of a list with their persons, in the order in which they first appear.
@@ -290,6 +295,4 @@ def _chosen(boxes: npt.NDArray[np.float32] | None, ava: AvaList) -> npt.NDArray[
     """Return the proposals (m, 5) that take part, as published."""
     if boxes is None or not len(boxes):
         return np.array([[0, 0, 1, 1, 1]], np.float32)
-    enough = min(np.float32(ava.min_score), boxes[:, 4].max())
-    chosen: npt.NDArray[np.float32] = boxes[boxes[:, 4] >= enough][: ava.max_proposals]
-    return chosen
+    return boxes[ava.takes_part(boxes[:, 4])]

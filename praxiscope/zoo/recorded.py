@@ -64,6 +64,12 @@ def recorded_pool(content: Mapping[object, object]) -> TemporalPool | None:
     return None
 
 
+def recorded_bank_checkpoint(content: Mapping[object, object]) -> str | None:
+    """Return the SHA-256 of the weights that made the bank of a run, if its file says so."""
+    ours = _mapping(content.get("meta")).get("bank_checkpoint")
+    return ours if isinstance(ours, str) and re.fullmatch("[0-9a-f]{64}", ours) else None
+
+
 def _openmmlab_configs(content: Mapping[object, object]) -> Iterator[str]:
     """Yield the configurations in a file of OpenMMLab, 0.x and 1.x."""
     meta = _mapping(content.get("meta"))
