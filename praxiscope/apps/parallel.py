@@ -1,7 +1,6 @@
 """Work on many items in several processes; one that crashes takes no others with it."""
 
 import multiprocessing
-import os
 import signal
 import threading
 from collections.abc import Callable, Generator, Iterable, Iterator
@@ -20,13 +19,6 @@ Result = TypeVar("Result")
 @dataclass(frozen=True)
 class Crashed:
     """Stands in a result's place where an item ended the process that worked on it."""
-
-
-def num_cores() -> int:
-    """Return the processor cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def in_processes(

@@ -11,9 +11,10 @@ from pathlib import Path
 import torch
 
 from praxiscope.apps.detection_report import DetectorResult
-from praxiscope.apps.parallel import Crashed, in_processes, num_cores
+from praxiscope.apps.parallel import Crashed, in_processes
 from praxiscope.apps.quickstart_parts import Lines, read_curves
 from praxiscope.data.ava import output_names
+from praxiscope.data.batch import num_cores
 from praxiscope.engine.detections import list_detections, write_detections
 from praxiscope.engine.testing import ScoreOptions, run_detection_test
 from praxiscope.engine.trainer import Devices

@@ -4,7 +4,8 @@ Letters: C channels, T frames, H x W pixels, m boxes proposed in a key frame, g 
 A outputs.
 """
 
-from contextlib import closing
+from collections.abc import Iterator, Sequence
+from contextlib import closing, suppress
 
 import numpy as np
 import torch
@@ -22,7 +23,7 @@ from praxiscope.data.video import Video
 from praxiscope.data.video_index import Layout
 from praxiscope.errors import DataError, VideoError
 from praxiscope.label_map import read_label_map
-from praxiscope.types import ActorSample, Broken, Frames, Indices, ItemKey
+from praxiscope.types import ActorSample, Broken, Frame, Frames, Indices, ItemKey
 
 KNOWN_FRAMES = 10_000_000  # in videos whose layout a dataset keeps: 200 MB; AVA has 8 million
 
@@ -99,11 +100,6 @@ class AvaDataset(Dataset[ActorSample | Broken]):
         rng = np.random.default_rng((self.seed, key.epoch, key.index, 2 * key.turn))
         try:
             with closing(self._open(moment.source)) as source:
-                if max(source.height, source.width) > MAX_ASPECT * min(source.height, source.width):
-                    raise DataError(
-                        f"its frames are {source.width}x{source.height} pixels; expected at most "
-                        f"{MAX_ASPECT}:1: leave it out."
-                    )
                 indices = self._indices(moment, source.num_frames, rng)
                 plan = self.transform.plan(source.height, source.width, rng)
                 unique, places = np.unique(indices, return_inverse=True)
@@ -113,10 +109,51 @@ class AvaDataset(Dataset[ActorSample | Broken]):
             raise kind(self._where(moment, str(error))) from error
         return self._sample(moment, key.index, frames, plan)
 
+    def in_order(self, places: Sequence[int]) -> Iterator[ActorSample | Broken]:
+        """Yield the key frames of one video, given in the order of time, as ``dataset[place]``.
+
+        The video is decoded once. Where that fails, what is left is decoded key frame by key frame:
+        some may be sound. Memory holds the frames that two clips share beside one sample.
+        """
+        assert not self.training, "draws belong to a key, and a key to an item"
+        done = 0
+        with suppress(DataError):
+            for sample in self._decode_once(places):
+                yield sample
+                done += 1
+        yield from (self[place] for place in places[done:])
+
+    def _decode_once(self, places: Sequence[int]) -> Iterator[ActorSample]:
+        """Yield the samples up to the first whose frames do not come in order."""
+        moments = [self.key_frames[place] for place in places]
+        unused = np.random.default_rng(0)
+        with closing(self._open(moments[0].source)) as source:
+            plan = self.transform.plan(source.height, source.width, unused)
+            clips = [self._indices(moment, source.num_frames, unused) for moment in moments]
+            last = {frame: number for number, clip in enumerate(clips) for frame in clip.tolist()}
+            pictures = source.pictures(last)
+            held: dict[int, Frame] = {}
+            for number, (place, moment, clip) in enumerate(
+                zip(places, moments, clips, strict=True)
+            ):
+                while not held.keys() >= set(clip.tolist()):
+                    frame, picture = next(pictures)
+                    if frame > clip.max():
+                        return
+                    held[frame] = plan.each(picture)
+                yield self._sample(moment, place, np.stack([held[f] for f in clip.tolist()]), plan)
+                held = {frame: seen for frame, seen in held.items() if last[frame] > number}
+
     def _open(self, source: Source) -> Video | FrameFolder:
         """Open a video. Of AVA's, of 15 minutes, that takes longer than a clip: only once."""
         layout = self._layouts.get(source.path)
         video = open_source(self.ava, source, threads=self.threads, layout=layout)
+        if max(video.height, video.width) > MAX_ASPECT * min(video.height, video.width):
+            video.close()
+            raise DataError(
+                f"its frames are {video.width}x{video.height} pixels; expected at most "
+                f"{MAX_ASPECT}:1: leave it out."
+            )
         known = sum(layout.num_frames for layout in self._layouts.values())
         if layout is None and known + video.num_frames <= KNOWN_FRAMES:
             self._layouts[source.path] = video.layout

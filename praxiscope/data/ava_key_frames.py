@@ -6,6 +6,7 @@ background; B, L and M: all persons, labels and proposals of a list.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from itertools import chain, pairwise
 from typing import overload
 
@@ -98,6 +99,27 @@ class KeyFrames(Sequence[KeyFrame]):
             proposals=proposals,
             scores=scores,
         )
+
+    def by_video(self) -> dict[str, Integers]:
+        """Return the places of each video's key frames, in the order of their timestamps."""
+        order = np.lexsort((self._timestamps, self._video))
+        ends = np.searchsorted(self._video[order], np.arange(1, len(self._videos)))
+        parts = np.split(order, ends)
+        return {video: part for (video, _), part in zip(self._videos, parts, strict=True)}
+
+    def digest(self) -> str:
+        """Return the SHA-256 of which persons are looked at where and when, in hexadecimal."""
+        boxes_from, boxes = self._persons_from, self._boxes
+        if self._proposals_from is not None:
+            boxes_from, boxes = self._proposals_from, self._proposals
+        found = sha256()
+        for video, places in sorted(self.by_video().items()):
+            found.update(video.encode(errors="replace") + b"\0")
+            found.update(self._timestamps[places].tobytes())
+            for place in places.tolist():
+                found.update(boxes[slice(*boxes_from[place : place + 2].tolist())].tobytes())
+                found.update(b"\0")
+        return found.hexdigest()
 
     @property
     def sources(self) -> tuple[Source, ...]:

@@ -5,6 +5,7 @@ processes that outlive an epoch, and an item is the same whichever worker makes 
 """
 
 import multiprocessing
+import os
 import signal
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
@@ -12,7 +13,7 @@ from typing import Any
 import cv2
 import numpy as np
 import torch
-from torch.utils.data import BatchSampler, DataLoader, Sampler
+from torch.utils.data import BatchSampler, DataLoader, IterableDataset, Sampler
 
 from praxiscope.data.balance import ClassBalance, turns_of
 from praxiscope.errors import VideoError
@@ -233,6 +234,26 @@ def make_batch_loader(
     )
     loader.skip_broken = skip_broken
     return loader
+
+
+def make_stream_loader(batches: IterableDataset[Any], *, workers: int = 0) -> DataLoader[Any]:
+    """Return a loader of batches that ``batches`` makes, which shares the work of its workers."""
+    return DataLoader(
+        batches,
+        batch_size=None,
+        num_workers=workers,
+        pin_memory=torch.cuda.is_available(),
+        worker_init_fn=_use_one_thread,
+        multiprocessing_context=_start_method() if workers else None,
+        generator=torch.Generator(),
+    )
+
+
+def num_cores() -> int:
+    """Return the processor cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def _start_method() -> Any:

@@ -1,7 +1,7 @@
 """Folders of frame images, addressed like a video."""
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from operator import index
 from pathlib import Path
 from types import TracebackType
@@ -117,7 +117,23 @@ class FrameFolder:
             IndexError: an index is negative or not below ``num_frames``.
             DataError: an image is missing, cannot be read, or is not as large as the first.
         """
-        return gather(indices, each, self._pictures, self.path, self.num_frames, self._shape)
+        return gather(indices, each, self.pictures, self.path, self.num_frames, self._shape)
+
+    def pictures(self, wanted: Collection[int]) -> Iterator[tuple[int, Frame]]:
+        """Yield the number and the image (H, W, C) of each wanted frame, once, in rising order.
+
+        Raises:
+            DataError: See :meth:`frames_at`.
+        """
+        for frame in sorted(wanted):
+            picture = self._read(frame)
+            if picture.shape != self._shape:
+                height, width = picture.shape[:2]
+                raise DataError(
+                    f"{self.path / self._names(frame)[0]} is {width}x{height}, but the first image "
+                    f"is {self.width}x{self.height}: expected one size; write the frames again."
+                )
+            yield frame, picture
 
     def close(self) -> None:
         """Do nothing: no file stays open."""
@@ -146,17 +162,6 @@ class FrameFolder:
     def _names(self, frame: int) -> list[str]:
         """Return the file name of a frame, or the two of flow."""
         return [self._name(frame, part) for part in self._parts] or [self._name(frame)]
-
-    def _pictures(self, wanted: Iterable[int]) -> Iterator[tuple[int, Frame]]:
-        for frame in sorted(wanted):
-            picture = self._read(frame)
-            if picture.shape != self._shape:
-                height, width = picture.shape[:2]
-                raise DataError(
-                    f"{self.path / self._names(frame)[0]} is {width}x{height}, but the first image "
-                    f"is {self.width}x{self.height}: expected one size; write the frames again."
-                )
-            yield frame, picture
 
     def _read(self, frame: int) -> Frame:
         names = self._names(frame)

@@ -6,7 +6,7 @@ when they are opened.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
 from types import TracebackType
@@ -106,7 +106,38 @@ class Video:
             IndexError: an index is negative or not below ``num_frames``.
             VideoError: a frame cannot be decoded, or is damaged.
         """
-        return gather(indices, each, self._pictures, self.path, self.num_frames, self._shape)
+        return gather(indices, each, self.pictures, self.path, self.num_frames, self._shape)
+
+    def pictures(self, wanted: Collection[int]) -> Iterator[tuple[int, Frame]]:
+        """Yield the number and the RGB picture (H, W, 3) of each wanted frame, once.
+
+        Their numbers rise, but where the file's list of packets is wrong: what was not found by it
+        comes at the end. Memory holds one picture and what the decoder keeps.
+
+        Raises:
+            VideoError: See :meth:`frames_at`.
+        """
+        index, missing = self.layout.index, set(wanted)
+        if index:
+            for first, times in index.by_key_frame(wanted).items():
+                for frame in self._from_key_frame(index, first, times):
+                    number = index.frame_at(frame.pts)
+                    if number is not None and number in missing:
+                        missing.remove(number)
+                        yield number, self._upright(frame, number)
+        if not missing:
+            return
+        # No index, no way to seek, or a key frame that is none: one pass finds what there is.
+        for count, (frame, is_sound) in enumerate(self._from_the_start()):
+            number = index.frame_at(frame.pts) if index else count
+            if number is not None and number in missing:
+                if not is_sound:
+                    raise self._undecodable(number)
+                missing.remove(number)
+                yield number, self._upright(frame, number)
+                if not missing:
+                    return
+        raise self._undecodable(min(missing))
 
     @property
     def _shape(self) -> tuple[int, int, int]:
@@ -265,30 +296,6 @@ class Video:
             is_key |= frame.pts == start.time and frame.pict_type == PictureType.I
             if frame.pts in times and is_key and is_sound:
                 yield frame
-
-    def _pictures(self, wanted: set[int]) -> Iterator[tuple[int, Frame]]:
-        """Yield the number and the RGB picture (H, W, 3) of each wanted frame, in any order."""
-        index, missing = self.layout.index, set(wanted)
-        if index:
-            for first, times in index.by_key_frame(wanted).items():
-                for frame in self._from_key_frame(index, first, times):
-                    number = index.frame_at(frame.pts)
-                    if number is not None and number in missing:
-                        missing.remove(number)
-                        yield number, self._upright(frame, number)
-        if not missing:
-            return
-        # No index, no way to seek, or a key frame that is none: one pass finds what there is.
-        for count, (frame, is_sound) in enumerate(self._from_the_start()):
-            number = index.frame_at(frame.pts) if index else count
-            if number is not None and number in missing:
-                if not is_sound:
-                    raise self._undecodable(number)
-                missing.remove(number)
-                yield number, self._upright(frame, number)
-                if not missing:
-                    return
-        raise self._undecodable(min(missing))
 
     def _upright(self, frame: av.VideoFrame, number: int) -> Frame:
         rgb = self._to_rgb.reformat(frame, format="rgb24", threads=1).to_ndarray()

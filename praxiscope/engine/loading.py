@@ -14,6 +14,7 @@ from praxiscope.data.batch import (
     ShardSampler,
     VideoLoader,
     make_loader,
+    num_cores,
 )
 from praxiscope.errors import DataError
 from praxiscope.recipe import RunSettings
@@ -89,10 +90,7 @@ class RunData(lightning.LightningDataModule):
     @property
     def cores(self) -> int:
         """Processor cores of this process: its machine's, shared with the other processes on it."""
-        allowed = (
-            len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-        )
-        return max(1, (allowed or 1) // int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
+        return max(1, num_cores() // int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
 
     @property
     def workers(self) -> int:

@@ -2,10 +2,12 @@
 
 import time
 from collections.abc import Iterable, Iterator
-from typing import Any, TypeVar
+from datetime import timedelta
+from typing import Any, Self, TypeVar
 
 import lightning
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -17,6 +19,7 @@ from rich.progress import (
 
 T = TypeVar("T")
 
+SECONDS_BETWEEN_LINES = 60.0  # where there is no terminal to draw on
 SECONDS_BETWEEN_FIGURES = 0.2  # reading them waits for the device
 
 
@@ -32,6 +35,58 @@ def progress_bar(console: Console | None = None) -> Progress:
         TextColumn("{task.fields[figures]}"),
         console=console or Console(stderr=True),
     )
+
+
+class CountProgress:
+    """Counts items of ``total`` on a bar with their number a second; without a terminal, in lines.
+
+    Args:
+        unit: What the items are called.
+        shown: Of several processes, one should show what is done.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        total: int,
+        *,
+        unit: str,
+        shown: bool = True,
+        console: Console | None = None,
+    ) -> None:
+        self.name, self.total, self.unit, self.done = name, total, unit, 0
+        self.console = console or Console(stderr=True)
+        self._shown, self._bar = shown, progress_bar(self.console)
+        self._task = self._bar.add_task(escape(name), total=total, figures="")
+
+    def __enter__(self) -> Self:
+        self._started = self._said = time.monotonic()
+        if self._shown and self.console.is_terminal:
+            self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.stop()
+
+    def advance(self, count: int) -> None:
+        """Add ``count`` items that are done."""
+        self.done += count
+        now = time.monotonic()
+        rate = self.done / max(now - self._started, 1e-9)
+        self._bar.update(self._task, completed=self.done, figures=f"{rate:.1f} {self.unit}/s")
+        if (
+            self._shown
+            and not self.console.is_terminal
+            and now - self._said > SECONDS_BETWEEN_LINES
+        ):
+            self._said = now
+            left = timedelta(seconds=round((self.total - self.done) / max(rate, 1e-9)))
+            self.console.print(
+                f"{self.name}: {self.done} of {self.total} {self.unit}, {rate:.1f}/s, {left} left",
+                highlight=False,
+                soft_wrap=True,
+                markup=False,
+            )
 
 
 class RunProgress(lightning.Callback):

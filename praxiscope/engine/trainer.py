@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -17,6 +18,7 @@ from lightning.fabric.plugins.environments.cluster_environment import ClusterEnv
 from lightning.fabric.plugins.environments.lightning import LightningEnvironment
 from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
 from lightning.fabric.plugins.environments.torchelastic import TorchElasticEnvironment
+from lightning.fabric.strategies.ddp import DDPStrategy
 
 from praxiscope.checks import check_choice, check_whole
 from praxiscope.data.lists import check_files
@@ -34,6 +36,7 @@ Part = TypeVar("Part")
 
 
 DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS}
+BROKEN = "broken.txt"
 MAX_SEED = 2**32 - 1  # NumPy's
 
 
@@ -82,6 +85,27 @@ def trainer_from(devices: Devices, **settings: Any) -> lightning.Trainer:
             enable_model_summary=False,
             plugins=[AtomicCheckpointIO(), environment],
             **settings,
+        )
+
+
+def fabric_from(devices: Devices) -> lightning.Fabric:
+    """Return the processes on ``devices`` for work that trains nothing; they are to be launched.
+
+    Raises:
+        PraxiscopeError: See :func:`trainer_from`.
+    """
+    count, num_nodes, environment = _processes(devices)
+    gpus = _num_gpus()
+    chosen = sorted(set(devices.ids)) or count or gpus or 1
+    many = chosen != 1 or num_nodes > 1
+    with quiet():
+        return lightning.Fabric(
+            accelerator="gpu" if gpus else "cpu",
+            devices=chosen,
+            num_nodes=num_nodes,
+            # the last process may be hours behind the first
+            strategy=DDPStrategy(timeout=timedelta(days=7)) if many else "auto",
+            plugins=[environment],
         )
 
 
@@ -181,23 +205,31 @@ def write_broken(trainer: lightning.Trainer, broken: Mapping[str, Broken]) -> No
     The file is ``broken.txt`` in the trainer's folder. A run that ends with nothing left out takes
     away the one that an earlier run has written.
     """
-    if not trainer.is_global_zero:
-        return
-    path = broken_file(trainer)
+    if trainer.is_global_zero:
+        list_broken(broken_file(trainer), broken, finished=trainer.state.finished)
+
+
+def list_broken(
+    path: Path, broken: Mapping[str, Broken], *, finished: bool, items: str = "videos"
+) -> None:
+    """Write what was left out, one a line with the reason, and say how much.
+
+    Where a run ``finished`` with nothing left out, the file of an earlier one is taken away.
+    """
     if broken:
         text = "".join(f"{video}\t{found.reason}\n" for video, found in sorted(broken.items()))
         write_atomically(path, lambda file: file.write(text.encode()))
-        log.warning("%d broken videos were left out; %s lists them.", len(broken), path)
-    elif trainer.state.finished and path.is_file() and "\t" in path.read_text(errors="replace"):
+        log.warning("%d broken %s were left out; %s lists them.", len(broken), items, path)
+    elif finished and path.is_file() and "\t" in path.read_text(errors="replace"):
         path.unlink()  # by its tabs one of ours, not somebody's notes
 
 
 def broken_file(trainer: lightning.Trainer) -> Path:
     """Return where :func:`write_broken` lists the videos of a run."""
-    return Path(trainer.default_root_dir) / "broken.txt"
+    return Path(trainer.default_root_dir) / BROKEN
 
 
-def from_all(trainer: lightning.Trainer, part: Part) -> list[Part]:
+def from_all(trainer: lightning.Trainer | lightning.Fabric, part: Part) -> list[Part]:
     """Return ``part`` of every process, in the order of their ranks. All have to call this."""
     if trainer.world_size == 1:
         return [part]

@@ -10,8 +10,9 @@ from typing import TextIO
 
 from rich.console import Console
 
-from praxiscope.apps.parallel import Crashed, in_processes, num_cores
+from praxiscope.apps.parallel import Crashed, in_processes
 from praxiscope.checks import check_whole
+from praxiscope.data.batch import num_cores
 from praxiscope.data.integrity import find_damage
 from praxiscope.data.lists import Record, VideoList, each_file, find_list, read_list
 from praxiscope.engine.progress import progress_bar

@@ -13,9 +13,10 @@ from pathlib import Path
 import cv2
 from rich.console import Console
 
-from praxiscope.apps.parallel import Crashed, in_processes, num_cores
+from praxiscope.apps.parallel import Crashed, in_processes
 from praxiscope.apps.predict import find_videos
 from praxiscope.checks import check_number, check_whole
+from praxiscope.data.batch import num_cores
 from praxiscope.data.flow import BOUND, METHODS, SHORT_SIDE
 from praxiscope.data.flow_images import Chunk, Images, write_chunk
 from praxiscope.data.list_formats import read_text

@@ -7,7 +7,7 @@ import torch
 from praxiscope.checks import check_whole
 from praxiscope.errors import PraxiscopeError
 from praxiscope.models.complexity import complexity
-from praxiscope.recipe import AnyRecipe, Recipe, load_recipe
+from praxiscope.recipe import AnyRecipe, DetectionRecipe, Recipe, load_recipe
 from praxiscope.zoo.cards import view_shape
 
 Shape = tuple[int, ...]
@@ -38,8 +38,10 @@ def run(args: argparse.Namespace) -> int:
     shape = input_shape(recipe, args.shape)
     with torch.device("meta"):
         model = recipe.model.build()
+    bank = recipe.bank if isinstance(recipe, DetectionRecipe) else None
+    slots = 0 if bank is None else bank.slots
     try:
-        found = complexity(model, shape, boxes=args.boxes)
+        found = complexity(model, shape, boxes=args.boxes, slots=slots)
     except (RuntimeError, ValueError) as error:
         reason = str(error).partition("\n")[0].rstrip(".")
         raise PraxiscopeError(
@@ -50,6 +52,8 @@ def run(args: argparse.Namespace) -> int:
     print(f"{line}\nInput shape: {shape}")
     if not isinstance(recipe, Recipe):
         print(f"Boxes in each clip: {args.boxes}")
+    if bank is not None:
+        print(f"Features of the bank around each clip: {slots}")
     print(f"Flops: {found.gmacs:.4f} GMac\nParams: {found.parameters / 1e6:.4f} M\n{line}")
     print("Multiply-adds of convolutions and matrix products; nothing else is counted.")
     return 0

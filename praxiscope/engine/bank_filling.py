@@ -1,0 +1,275 @@
+"""Filling a feature bank: a detector looks once at every person of a list.
+
+Letters: K persons of a batch, m persons of a key frame, C channels.
+"""
+
+import logging
+import time
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from hashlib import file_digest
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from praxiscope.banks.bank import Bank
+from praxiscope.banks.fill import BankWriter
+from praxiscope.data.ava import AvaDataset
+from praxiscope.data.ava_in_order import KeyFramesInOrder
+from praxiscope.data.ava_lists import AvaList, read_key_frames
+from praxiscope.data.batch import make_stream_loader, num_cores
+from praxiscope.engine.progress import CountProgress
+from praxiscope.engine.trainer import BROKEN, Devices, fabric_from, from_all, list_broken, quiet
+from praxiscope.errors import DataError, PraxiscopeError, RecipeError, VideoError
+from praxiscope.models.detector import Detector, actor_probabilities
+from praxiscope.recipe import BankRecipe
+from praxiscope.types import ActorBatch, Broken, ScoredFrame
+
+log = logging.getLogger(__name__)
+
+CLIPS_ON_GPU = 8  # in the network at a time; all of one video, whoever has that
+
+Features = npt.NDArray[np.float32]  # (K, C)
+Rows = tuple[npt.NDArray[np.int64], Features]  # seconds (K,), features
+
+
+@dataclass(frozen=True, kw_only=True)
+class FillOptions:
+    """What a command line says about the filling of a bank.
+
+    Args:
+        skip_broken: Leave out key frames that cannot be decoded, and list them.
+        work_dir: Where ``broken.txt`` goes if some are left out.
+    """
+
+    skip_broken: bool = False
+    work_dir: Path = Path()
+    devices: Devices = field(default_factory=Devices)
+
+
+@dataclass(frozen=True)
+class Filled:
+    """What the filling of a bank gave."""
+
+    bank: Bank
+    key_frames: int  # seen in this run, by all processes
+    seconds: float  # that this process took
+    model_share: float  # of this time, in which it was the network that worked
+    broken: tuple[Broken, ...]
+    is_main_process: bool  # of several, only this one should write files
+
+
+def bank_metadata(recipe: BankRecipe, name: str, checkpoint: Path) -> dict[str, str]:
+    """Return what a bank says of its making: the network, the weights' SHA-256, the recipe."""
+    with checkpoint.open("rb") as file:
+        digest = file_digest(file, "sha256").hexdigest()
+    return {
+        "network": recipe.model.feature_network,
+        "checkpoint": digest,
+        "recipe": name,
+        "clip": f"{recipe.clip.frames}x{recipe.clip.stride}",
+    }
+
+
+def fill_bank(
+    model: Detector,
+    recipe: BankRecipe,
+    path: Path | None = None,
+    options: FillOptions | None = None,
+    *,
+    metadata: Mapping[str, str],
+) -> Filled:
+    """Write the bank of all proposals in all key frames of the recipe's list.
+
+    A stopped run goes on with the videos that are not done; see
+    :class:`praxiscope.banks.fill.BankWriter`. On a CPU the bytes do not depend on the number of
+    processes and threads: a network looks at one key frame in one thread, as many at a time as
+    there are cores. Memory holds a clip and a network's maps for each of them, and the rows of the
+    videos that are being looked at.
+
+    Args:
+        path: The file; None takes the recipe's.
+        metadata: What the bank says of its making, see :func:`bank_metadata`.
+
+    Raises:
+        PraxiscopeError: The list, a video or the file cannot be used.
+    """
+    options, path = options or FillOptions(), path or recipe.path
+    dataset = AvaDataset(recipe.list, recipe.clip, recipe.test_transform, training=False)
+    if recipe.model.channels != 3:
+        raise RecipeError(f"{dataset.name} is a list of RGB videos: set model.network.channels=3.")
+    if not options.skip_broken:
+        dataset.check_files()
+    places = dataset.key_frames.by_video()
+    writer = BankWriter(
+        path,
+        recipe.model.feature_channels,
+        recipe.dtype,
+        {**metadata, "persons": dataset.key_frames.digest()},
+    )
+    fabric = fabric_from(options.devices)
+    with quiet():
+        fabric.launch()
+    pending: list[str] = fabric.broadcast(writer.pending(places))
+    if pending and path.exists():
+        raise DataError(
+            f"{path} is finished, and lacks {len(pending)} of the {len(places)} videos of "
+            f"{dataset.name}, such as '{pending[0]}': choose another file, or remove this one."
+        )
+    if 0 < len(pending) < len(places) and fabric.is_global_zero:
+        log.warning("%d of %d videos are done already.", len(places) - len(pending), len(places))
+    mine = {video: places[video] for video in pending[fabric.global_rank :: fabric.world_size]}
+    on_gpu = fabric.device.type == "cuda"
+    cores = max(1, num_cores() // getattr(fabric.strategy, "num_processes", 1))
+    workers = cores if recipe.loader.workers is None else recipe.loader.workers
+    looker = _Looker(model.eval().to(fabric.device), writer.channels, 1 if on_gpu else cores)
+    broken: dict[str, Broken] = {}
+    started = time.monotonic()
+    loader = make_stream_loader(
+        KeyFramesInOrder(dataset, list(mine.values()), batch=CLIPS_ON_GPU if on_gpu else 1),
+        workers=min(workers, len(mine)),
+    )
+    with CountProgress(
+        f"filling {path.name}",
+        sum(map(len, mine.values())),
+        unit="key frames",
+        shown=fabric.is_global_zero,
+    ) as progress:
+        due = {video: len(own) for video, own in mine.items()}
+        rows: dict[str, list[Rows]] = {video: [] for video in mine}
+        for batch, features in looker.all(loader):
+            if batch.broken and not options.skip_broken:
+                raise VideoError(batch.broken[0].reason)
+            for one in batch.broken:
+                moment = dataset.key_frames[one.index]
+                broken[f"{moment.video},{moment.timestamp:04g}"] = one
+            video = (batch.videos or [one.video for one in batch.broken])[0]
+            rows[video].append((_seconds(batch), features))
+            count = len(batch) + len(batch.broken)
+            due[video] -= count
+            if not due[video]:
+                seconds, found = zip(*rows.pop(video), strict=True)
+                writer.add(video, np.concatenate(seconds), np.concatenate(found))
+            progress.advance(count)
+    taken = time.monotonic() - started
+    parts = from_all(fabric, (progress.done, broken))
+    broken = {name: one for _, part in parts for name, one in part.items()}
+    if fabric.is_global_zero:
+        path_of_list = options.work_dir / BROKEN
+        list_broken(path_of_list, broken, finished=True, items="key frames")
+        writer.finish(places)
+    fabric.barrier()
+    return Filled(
+        bank=Bank(path),
+        key_frames=sum(done for done, _ in parts),
+        seconds=taken,
+        model_share=looker.busy / (taken * looker.threads),
+        broken=tuple(broken.values()),
+        is_main_process=fabric.is_global_zero,
+    )
+
+
+def score_bank(model: Detector, bank: Bank, ava: AvaList) -> tuple[ScoredFrame, ...]:
+    """Return what a detector's classifier says of the features in its bank, in list order.
+
+    They are the scores of a test of the detector, but for the rounding of a bank of halves. Key
+    frames that the bank lacks are left out.
+
+    Raises:
+        PraxiscopeError: The detector relates persons to more than their own features, or the bank
+            is of other persons than the list.
+    """
+    head = model.roi_head
+    if head.shared_head is not None or head.context:
+        raise PraxiscopeError(
+            "the classes of this detector follow from more than a bank holds: score its list with "
+            "'praxiscope test' and a recipe of detection."
+        )
+    found: dict[int, ScoredFrame] = {}
+    device = next(model.parameters()).device
+    key_frames = read_key_frames(ava)
+    for video, places in key_frames.by_video().items():
+        moments = [key_frames[place] for place in places.tolist()]
+        boxes = [m.boxes if m.proposals is None else m.proposals for m in moments]
+        seconds = np.repeat([int(np.floor(m.timestamp)) for m in moments], list(map(len, boxes)))
+        stored = bank.rows(video)
+        known = np.isin(seconds, stored.seconds)
+        if not np.array_equal(seconds[known], stored.seconds):
+            raise DataError(
+                f"{bank.path} has other persons in '{video}' than {ava.annotations} and its "
+                "proposals: build it anew."
+            )
+        with torch.inference_mode():
+            features = torch.from_numpy(stored.features.astype(np.float32)).to(device)
+            logits = head.bbox_head(features[:, :, None, None])
+            scores = actor_probabilities(logits, multi_label=ava.multi_label).cpu().numpy()
+        row = 0
+        for place, moment, own in zip(places.tolist(), moments, boxes, strict=True):
+            if int(np.floor(moment.timestamp)) not in stored.seconds:
+                continue
+            found[place] = ScoredFrame(
+                video=moment.video,
+                timestamp=moment.timestamp,
+                boxes=own,
+                scores=scores[row : row + len(own)],
+                truth=moment.boxes,
+                labels=moment.targets(ava.num_classes),
+            )
+            row += len(own)
+    return tuple(found[place] for place in sorted(found))
+
+
+class _Looker:
+    """A network that looks at batches, several at a time on a CPU, each in a thread.
+
+    A single thread adds up in one order, so that what it gives does not depend on the others.
+    """
+
+    def __init__(self, model: Detector, channels: int, threads: int) -> None:
+        self.model, self.channels, self.threads = model, channels, threads
+        self.busy = 0.0  # seconds of all threads together
+
+    def all(self, batches: Iterable[ActorBatch]) -> Iterator[tuple[ActorBatch, Features]]:
+        """Yield the batches in order, each with the features of its persons (K, C)."""
+        before = torch.get_num_threads()
+        torch.set_num_threads(1)
+        pool = ThreadPoolExecutor(self.threads, initializer=torch.set_num_threads, initargs=(1,))
+        waiting: deque[tuple[ActorBatch, Future[tuple[Features, float]]]] = deque()
+        try:
+            for batch in batches:
+                waiting.append((batch, pool.submit(self._look, batch)))
+                if len(waiting) > self.threads:
+                    yield self._next(waiting)
+            while waiting:
+                yield self._next(waiting)
+        finally:
+            pool.shutdown(cancel_futures=True)
+            torch.set_num_threads(before)
+
+    def _next(
+        self, waiting: "deque[tuple[ActorBatch, Future[tuple[Features, float]]]]"
+    ) -> tuple[ActorBatch, Features]:
+        batch, future = waiting.popleft()
+        features, seconds = future.result()
+        self.busy += seconds
+        return batch, features
+
+    def _look(self, batch: ActorBatch) -> tuple[Features, float]:
+        started = time.monotonic()
+        if not len(batch):
+            return np.empty((0, self.channels), np.float32), 0.0
+        moved = batch.to(next(self.model.parameters()).device, non_blocking=True)
+        with torch.inference_mode():
+            found = self.model.person_features(moved.clips, moved.proposals)
+            features: Features = found.float().cpu().numpy()
+        return features, time.monotonic() - started
+
+
+def _seconds(batch: ActorBatch) -> npt.NDArray[np.int64]:
+    """Return the second of every person of a batch (K,)."""
+    seconds = np.floor(batch.timestamps).astype(np.int64)
+    return np.repeat(seconds, [len(boxes) for boxes in batch.proposals])
