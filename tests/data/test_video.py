@@ -7,7 +7,7 @@ import av
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from praxiscope.data.video import Video, open_video
@@ -155,6 +155,8 @@ def test_any_frames_of_any_video_are_those_asked_for(
     codec, container, count, gop, b_frames, indices = drawn
     path = tmp_path_factory.mktemp("drawn") / "video"
     write_video(path, count, codec=codec, container=container, gop=gop, b_frames=b_frames)
+    # FFmpeg itself opens no transport stream of so few packets, whatever is in it.
+    assume(container != "mpegts" or path.stat().st_size > 11 * 188)
     with open_video(path, threads=threads) as video:
         frames = video.frames_at(indices)
     assert [number_shown(frame) for frame in frames] == indices
