@@ -389,7 +389,7 @@ _COMMANDS: dict[str, _Command] = {
     "predict": ("Say what videos show.", _predict_options, _predict),
     "detect": ("Say who does what in videos, cameras or streams.", _detect_options, _detect),
     "data": ("Examine a dataset before training on it.", _data_options, _data),
-    "bank": ("Look into feature banks; convert published ones.", _bank_options, _bank),
+    "bank": ("Fill feature banks, look into them, convert published ones.", _bank_options, _bank),
     "tool": ("Run one of the published analysis scripts.", _tool_options, _tool),
     "zoo": ("List, show, download or convert published models.", _zoo_options, _zoo),
 }

@@ -1,4 +1,4 @@
-"""``praxiscope bank``: what is in a feature bank, whether it is sound, and published ones.
+"""``praxiscope bank``: filling feature banks, what is in them, whether they are sound, conversion.
 
 Imports are light: the command line shows the options of every command.
 """
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from rich_argparse import RawDescriptionRichHelpFormatter
 
+from praxiscope.apps.bank_build import add_build_options, build
 from praxiscope.errors import PraxiscopeError
 
 if TYPE_CHECKING:
@@ -22,6 +23,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the actions, each with its options."""
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
     for name, text in (
+        (
+            "build",
+            "Fill a feature bank: a detector looks at every person of a list. Run again after a "
+            "stop, it goes on.",
+        ),
         ("info", "Say what a feature bank holds."),
         (
             "check",
@@ -36,7 +42,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
             formatter_class=RawDescriptionRichHelpFormatter,
             allow_abbrev=False,
         )
-        if name == "convert":
+        if name == "build":
+            add_build_options(action)
+        elif name == "convert":
             action.add_argument("source", type=Path, metavar="IN", help="a file of either kind")
             action.add_argument("target", type=Path, metavar="OUT", help="a file that is not there")
         else:
@@ -45,6 +53,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Do the action; return the exit status."""
+    if args.action == "build":
+        return build(args)
     if args.action == "convert":
         return _convert(args.source, args.target)
     from praxiscope.banks.bank import Bank

@@ -2,15 +2,14 @@
 
 import argparse
 import json
-from collections.abc import Iterable
 from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
+from praxiscope.apps.printing import print_error, print_line, print_metrics, print_table
 from praxiscope.data.class_folders import VIDEO_SUFFIXES
 from praxiscope.errors import DataError, PraxiscopeError
 from praxiscope.files import write_atomically
@@ -61,7 +60,7 @@ def train(args: argparse.Namespace) -> int:
     if trained.is_main_process:
         for name, file in (("last", trained.latest), ("best", trained.best)):
             if file:
-                _print_line(console, f"{name} checkpoint: {file}")
+                print_line(console, f"{name} checkpoint: {file}")
     for wanted, name, file in (
         (args.test_last, "last", trained.latest),
         (args.test_best, "best", trained.best),
@@ -82,16 +81,19 @@ def train(args: argparse.Namespace) -> int:
                 detector, _ = load_model(recipe.model, file)
                 tested = run_detection_test(detector, recipe, test_options, name=title)
             if tested.is_main_process:
-                _print_metrics(console, f"test of the {name} checkpoint", tested.metrics)
+                print_metrics(console, f"test of the {name} checkpoint", tested.metrics)
     return 0
 
 
 def test(args: argparse.Namespace) -> int:
     """Test a checkpoint and write what it gave."""
     recipe = load_recipe(args.config, args.cfg_options)
+    tested = recipe.list if isinstance(recipe, BankRecipe) else recipe.test or recipe.val
+    _check_inputs_stay(args, tested)
     if isinstance(recipe, BankRecipe):
-        raise PraxiscopeError(f"{args.config} fills a feature bank, which is being built.")
-    _check_inputs_stay(args, recipe.test or recipe.val)
+        from praxiscope.apps.bank_build import test_bank
+
+        return test_bank(args, recipe)
     if isinstance(recipe, DetectionRecipe):
         return _test_detection(args, recipe)
     return _test_recognition(args, recipe)
@@ -110,22 +112,12 @@ def _check_inputs_stay(args: argparse.Namespace, tested: "VideoList | AvaList") 
 
 
 def _test_detection(args: argparse.Namespace, recipe: DetectionRecipe) -> int:
-    from praxiscope.apps.class_table import class_lines, print_class_table
-    from praxiscope.engine.detections import (
-        dump_detections,
-        list_detections,
-        truth_of,
-        write_detections,
-    )
-    from praxiscope.engine.results import DETECTION_SUFFIXES, DUMP_SUFFIXES, check_writable
+    from praxiscope.apps.test_outputs import check_outputs, show_detections
     from praxiscope.engine.testing import ScoreOptions, run_detection_test
     from praxiscope.engine.trainer import Devices
     from praxiscope.zoo.create import find_checkpoint, load_model
 
-    if args.out:
-        check_writable(args.out, DETECTION_SUFFIXES)
-    if args.dump:
-        check_writable(args.dump, DUMP_SUFFIXES)
+    check_outputs(args.out, args.dump)
     options = ScoreOptions(
         average=args.average_clips,
         metrics=tuple(args.eval) if args.eval else None,
@@ -140,15 +132,16 @@ def _test_detection(args: argparse.Namespace, recipe: DetectionRecipe) -> int:
     if not tested.is_main_process:
         return 0
     console = Console()
-    _print_line(console, str(report))
-    ava, protocol = recipe.test or recipe.val, recipe.protocol
-    found = list_detections(tested.frames, ava, min_score=recipe.min_score, protocol=protocol)
-    if args.out:
-        write_detections(args.out, found)
-    if args.dump:
-        dump_detections(args.dump, tested.frames)
-    print_class_table(console, class_lines(tested.per_class, truth_of(ava), found))
-    _print_metrics(console, f"{len(tested.frames)} key frames", tested.metrics)
+    print_line(console, str(report))
+    show_detections(
+        console,
+        tested.frames,
+        recipe.test or recipe.val,
+        min_score=recipe.min_score,
+        protocol=recipe.protocol,
+        out=args.out,
+        dump=args.dump,
+    )
     return 0
 
 
@@ -187,13 +180,13 @@ def _test_recognition(args: argparse.Namespace, recipe: Recipe) -> int:
     tested = run_test(model, recipe, options)
     if not tested.is_main_process:
         return 0
-    _print_line(console, str(report))
+    print_line(console, str(report))
     scored = tested.scored
     if args.out:
         write_results(args.out, scored.scores)
     if args.dump:
         dump_predictions(args.dump, scored.scores, scored.labels, scored.videos)
-    _print_metrics(console, f"{len(scored.videos)} videos", tested.metrics)
+    print_metrics(console, f"{len(scored.videos)} videos", tested.metrics)
     return 0
 
 
@@ -222,17 +215,17 @@ def predict(args: argparse.Namespace) -> int:
             try:
                 prediction = predictor(video)
             except DataError as error:
-                _print_error(errors, error)
+                print_error(errors, error)
                 failed += 1
                 continue
             found.append(prediction)
-            _print_line(console, str(video))
-            _print_table(console, ("class", "probability"), prediction.top())
+            print_line(console, str(video))
+            print_table(console, ("class", "probability"), prediction.top())
             if video in copies:
                 try:
                     annotate_video(video, copies[video], top_lines(prediction.scores))
                 except PraxiscopeError as error:  # the scores are worth having without the copy
-                    _print_error(errors, error)
+                    print_error(errors, error)
                     failed += 1
     if args.out:
         content = {
@@ -249,7 +242,7 @@ def predict(args: argparse.Namespace) -> int:
         }
         write_atomically(args.out, lambda file: file.write(json.dumps(content, indent=1).encode()))
     if failed:
-        _print_line(errors, f"{failed} of {len(videos)} videos could not be used, or not copied.")
+        print_line(errors, f"{failed} of {len(videos)} videos could not be used, or not copied.")
     return 2 if failed else 0
 
 
@@ -280,31 +273,3 @@ def _not_onto_themselves(copies: dict[Path, Path]) -> dict[Path, Path]:
         if copy.resolve() == video.resolve():
             raise PraxiscopeError(f"--render would replace {video} itself: name another place.")
     return copies
-
-
-def _print_metrics(console: Console, title: str, metrics: dict[str, float]) -> None:
-    _print_line(console, title)
-    if metrics:
-        _print_table(console, ("metric", "value"), metrics.items())
-    else:
-        _print_line(
-            console, "no metrics: they need averaged views (--average-clips prob or score)."
-        )
-
-
-def _print_table(
-    console: Console, heads: tuple[str, str], rows: Iterable[tuple[str, float]]
-) -> None:
-    table = Table(*heads)
-    for name, value in rows:
-        table.add_row(escape(name), f"{value:.4f}")
-    console.print(table)
-
-
-def _print_error(console: Console, error: PraxiscopeError) -> None:
-    _print_line(console, f"error: {error}")
-
-
-def _print_line(console: Console, line: str) -> None:
-    """Print a line as it is: unbroken and uncoloured, so that it can be searched for."""
-    console.print(line, soft_wrap=True, highlight=False, markup=False)

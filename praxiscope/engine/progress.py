@@ -66,7 +66,8 @@ class CountProgress:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._bar.stop()
+        if self._bar.live.is_started:
+            self._bar.stop()
 
     def advance(self, count: int) -> None:
         """Add ``count`` items that are done."""

@@ -1,6 +1,6 @@
 """The recipe of a feature bank: which detector looks at which persons, and where that is kept."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import inf
 from pathlib import Path
 from typing import Literal, get_args
@@ -68,13 +68,17 @@ class BankRecipe:
         return self.folder / f"lfb_{self.dataset_mode}.safetensors"
 
 
-def bank_recipe_of(recipe: DetectionRecipe, *, folder: Path) -> BankRecipe:
-    """Return the recipe of the banks that a detector's features make."""
+def bank_recipe_of(recipe: DetectionRecipe, *, folder: Path = Path()) -> BankRecipe:
+    """Return the recipe of the banks that a detector's features make.
+
+    Of one that reads banks, it is the detector without. Persons are those of its training list's
+    ``min_score``, in both banks.
+    """
     return BankRecipe(
-        model=recipe.model,
+        model=replace(recipe.model, bank=None),
         clip=recipe.clip,
         train=recipe.train,
-        val=recipe.test or recipe.val,
+        val=replace(recipe.test or recipe.val, min_score=recipe.train.min_score),
         folder=folder,
         test_transform=recipe.test_transform,
         loader=recipe.loader,
