@@ -6,6 +6,7 @@ Each side works in processes of its own, so that their memory can be told apart.
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from praxiscope.banks.published import export_published
 NUM_PERSONS, CHANNELS = 4, 2048
 SECONDS = 890  # of a video that have persons
 WINDOW, PLACES = 60, 5  # seconds, features a second
+RUN = 20  # windows in a row that are drawn in one way
 
 Draw = Callable[[Any, str, int], Tensor]
 
@@ -33,38 +35,39 @@ class Measured:
     open_seconds: float
     open_mb: float  # resident after opening, more than before
     own_mb: float  # of its own memory after all windows, more than before opening
-    window_seconds: float  # the median
+    window_seconds: dict[str, float]  # the median of each way to draw
 
 
 def rows(folder: Path, num_seconds: int) -> Iterator[Row]:
-    """Yield time and memory of opening, and the time of a window, each in one and two processes."""
+    """Yield time and memory of opening, and of windows, each in one process and in two."""
     ours, theirs = folder / "bank.safetensors", folder / "lfb.pkl"
     bank = _write(ours, num_seconds)
     export_published(bank, theirs)
-    peer = "torch.load, dicts of lists"
+    peer, copying = "torch.load, dicts of lists", "a plain copy of the rows' bytes"
     for processes in (1, 2):
-        stored = _measure(processes, Bank, _stored, ours, 4000)
-        floats = _measure(processes, Bank, _floats, ours, 2000)
-        copies = _measure(processes, Bank, _copied, ours, 4000)
-        found = _measure(processes, Bank, _located, ours, 4000)
-        lists = _measure(processes, _load, _by_hand, theirs, 200)
+        mapped = _measure(processes, Bank, (_float, _stored, _reused, _located, _copy), ours, 2000)
+        lists = _measure(processes, _load, (_by_hand,), theirs, 200)
         where = f"{bank.num_rows:,} rows, {processes} process{'es' * (processes > 1)}"
         for work, unit, take in (
             ("open", "s", lambda one: one.open_seconds),
             ("resident when open", "MB", lambda one: one.open_mb),
             ("own memory after all windows", "MB", lambda one: one.own_mb),
-            ("a window, float32", "ms", lambda one: 1e3 * _median(one)),
         ):
-            yield Row(f"{where}: {work}", peer, max(map(take, floats)), max(map(take, lists)), unit)
-        times = (stored, found, lists, copies)
-        halves, rows_alone, by_hand, copy = (1e3 * max(map(_median, side)) for side in times)
-        yield Row(f"{where}: a window as stored", peer, halves, by_hand, "ms")
-        yield Row(f"{where}: a window as stored", "copying its rows alone", halves, copy, "ms")
-        yield Row(f"{where}: which rows a window has", peer, rows_alone, by_hand, "ms")
+            yield Row(f"{where}: {work}", peer, max(map(take, mapped)), max(map(take, lists)), unit)
+        for work, draw in (
+            ("windows, float32", _float),
+            ("windows as stored", _stored),
+            ("windows as stored, into memory that is there", _reused),
+            ("which rows a window has", _located),
+        ):
+            rate = _rate(mapped, draw)
+            yield Row(f"{where}: {work}", peer, rate, _rate(lists, _by_hand), "/s")
+            yield Row(f"{where}: {work}", copying, rate, _rate(mapped, _copy), "/s")
 
 
-def _median(one: Measured) -> float:
-    return one.window_seconds
+def _rate(measured: list[Measured], draw: Draw) -> float:
+    """Return windows a second of all processes together."""
+    return sum(1 / one.window_seconds[draw.__name__] for one in measured)
 
 
 def _write(path: Path, num_seconds: int) -> Bank:
@@ -84,12 +87,12 @@ def _write(path: Path, num_seconds: int) -> Bank:
 
 
 def _measure(
-    processes: int, load: Callable[[Path], Any], draw: Draw, path: Path, count: int
+    processes: int, load: Callable[[Path], Any], draws: tuple[Draw, ...], path: Path, count: int
 ) -> list[Measured]:
     context = get_context("spawn")
     together = context.Barrier(processes)
     with context.Pool(processes, _prepare, (together,)) as pool:
-        work = [(load, draw, path, count, seed) for seed in range(processes)]
+        work = [(load, draws, path, count, seed) for seed in range(processes)]
         return pool.starmap(_one, work, chunksize=1)
 
 
@@ -99,7 +102,10 @@ def _prepare(together: Any) -> None:
     globals()["_together"] = together
 
 
-def _one(load: Callable[[Path], Any], draw: Draw, path: Path, count: int, seed: int) -> Measured:
+def _one(
+    load: Callable[[Path], Any], draws: tuple[Draw, ...], path: Path, count: int, seed: int
+) -> Measured:
+    """Open a bank and draw random windows in every way, in turn."""
     videos = Bank(path.with_name("bank.safetensors")).videos()
     random = np.random.default_rng(seed)
     resident, own = _memory_mb("VmRSS"), _memory_mb("RssAnon")
@@ -108,15 +114,17 @@ def _one(load: Callable[[Path], Any], draw: Draw, path: Path, count: int, seed: 
     open_seconds = time.perf_counter() - begin
     open_mb = _memory_mb("VmRSS") - resident
     globals()["_together"].wait()
-    seconds = []
-    for _ in range(count):
+    seconds: dict[str, list[float]] = {draw.__name__: [] for draw in draws}
+    for number in range(count * len(draws)):
+        draw = draws[number // RUN % len(draws)]
         video, second = videos[random.integers(len(videos))], int(random.integers(935, 1765))
         begin = time.perf_counter()
         window = draw(content, video, second)
-        seconds.append(time.perf_counter() - begin)
+        seconds[draw.__name__].append(time.perf_counter() - begin)
         assert len(window) in (WINDOW * PLACES, WINDOW * NUM_PERSONS)
     own_mb = _memory_mb("RssAnon") - own
-    return Measured(open_seconds, open_mb, own_mb, float(np.median(seconds)))
+    medians = {name: float(np.median(taken)) for name, taken in seconds.items()}
+    return Measured(open_seconds, open_mb, own_mb, medians)
 
 
 def _memory_mb(name: str) -> float:
@@ -128,21 +136,33 @@ def _memory_mb(name: str) -> float:
     return int(kilobytes) / 1024
 
 
+@cache
+def _memory() -> Tensor:
+    return torch.empty(WINDOW * PLACES, CHANNELS, dtype=torch.float16)
+
+
+def _float(bank: Bank, video: str, second: int) -> Tensor:
+    return bank.window(video, second)
+
+
 def _stored(bank: Bank, video: str, second: int) -> Tensor:
     return bank.window(video, second, as_stored=True)
 
 
-def _floats(bank: Bank, video: str, second: int) -> Tensor:
-    return bank.window(video, second)
+def _reused(bank: Bank, video: str, second: int) -> Tensor:
+    return bank.window(video, second, out=_memory())
 
 
 def _located(bank: Bank, video: str, second: int) -> Tensor:
     return torch.from_numpy(bank.locate(video, second)[0])
 
 
-def _copied(bank: Bank, video: str, second: int) -> Tensor:
+def _copy(bank: Bank, video: str, second: int) -> Tensor:
+    """Copy what a window holds to memory that is there: the machine's limit."""
     begin = int(bank.arrays[0][int(video.removeprefix("video"))]) + (second - 935) * NUM_PERSONS
-    return torch.from_numpy(bank.arrays[2][begin : begin + WINDOW * NUM_PERSONS].copy())
+    some = _memory()[: WINDOW * NUM_PERSONS]
+    some.numpy()[:] = bank.arrays[2][begin : begin + WINDOW * NUM_PERSONS]
+    return some
 
 
 def _load(path: Path) -> Any:

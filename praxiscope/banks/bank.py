@@ -4,6 +4,7 @@ Letters: S seconds of a window, P places a second, C channels.
 Source: Long-Term Feature Banks, arXiv:1812.05038, Section 3.2.
 """
 
+from bisect import bisect_left
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -14,6 +15,8 @@ from torch import Tensor
 
 from praxiscope.banks.layout import Array, Rows, name_bytes, read_layout
 from praxiscope.errors import DataError
+
+Integers = npt.NDArray[np.int64]
 
 _PLACES_AT_ONCE = 50  # so many features stay in a processor's cache until they are converted
 
@@ -36,6 +39,10 @@ class Bank:
         self.path = Path(path)
         layout = read_layout(self.path)
         self._layout = layout
+        self._stored: torch.dtype = getattr(torch, layout.features.dtype.name)
+        # A row as one number of C elements: numpy moves such a one by a single copy.
+        self._record = np.dtype((np.void, self.channels * layout.features.itemsize))
+        self._records = layout.features.view(self._record)[:, 0]
         if channels not in (None, self.channels):
             raise DataError(
                 f"{path} holds features of {self.channels} channels, not the {channels} that the "
@@ -71,7 +78,7 @@ class Bank:
         return len(self._layout.seconds)
 
     @property
-    def arrays(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int32], Array]:
+    def arrays(self) -> tuple[Integers, npt.NDArray[np.int32], Array]:
         """``starts``, ``seconds`` and ``features`` of :mod:`praxiscope.banks.layout`, mapped."""
         return self._layout.starts, self._layout.seconds, self._layout.features
 
@@ -96,6 +103,7 @@ class Bank:
         per_second: int = 5,
         draw: np.random.Generator | None = None,
         as_stored: bool = False,
+        out: Tensor | None = None,
     ) -> Tensor:
         """Features of the seconds from ``second - seconds // 2`` on -> (S * P, C) float32.
 
@@ -111,33 +119,39 @@ class Bank:
                 every time.
             as_stored: The bank's own element type: half the memory of a bank of halves, for those
                 who convert on the device.
+            out: Filled and returned, instead of new memory: (S * P, C) on the CPU, contiguous, of
+                float32 or the bank's own type. A part of a batch will do.
 
         Raises:
             DataError: The index is damaged.
         """
         rows, places = self.locate(video, second, seconds=seconds, per_second=per_second, draw=draw)
-        size = seconds * per_second
-        stored = getattr(torch, self.dtype)
-        dtype = stored if as_stored else torch.float32
-        if not len(rows):
-            return torch.zeros(size, self.channels, dtype=dtype)
-        source = np.full(size, rows[0])
-        source[places] = rows
-        empty = np.ones(size, np.bool_)
+        shape = (seconds * per_second, self.channels)
+        if out is None:
+            out = torch.empty(shape, dtype=self._stored if as_stored else torch.float32)
+        assert out.shape == shape and out.is_contiguous(), out.shape
+        assert out.dtype in (self._stored, torch.float32), out.dtype
+        if out.dtype is self._stored:
+            self._copy(rows, places, out)
+            return out
+        stored = torch.empty(_PLACES_AT_ONCE, self.channels, dtype=self._stored)
+        for begin in range(0, len(out), _PLACES_AT_ONCE):
+            part = out[begin : begin + _PLACES_AT_ONCE]
+            first, end = np.searchsorted(places, (begin, begin + len(part)))
+            self._copy(rows[first:end], places[first:end] - begin, stored[: len(part)])
+            part.copy_(stored[: len(part)])
+        return out
+
+    def _copy(self, rows: Integers, places: Integers, window: Tensor) -> None:
+        """Write rows to their places of a window as stored, and zeros to all others."""
+        target = window.numpy().view(self._record)[:, 0]
+        empty = np.ones(len(target), np.bool_)
         empty[places] = False
-
-        def gathered(some: slice) -> Tensor:
-            features = self._layout.features.take(source[some], axis=0, mode="clip")
-            features[empty[some]] = 0
-            return torch.from_numpy(features)
-
-        if dtype is stored:
-            return gathered(slice(None))
-        window = torch.empty(size, self.channels, dtype=dtype)
-        for begin in range(0, size, _PLACES_AT_ONCE):
-            some = slice(begin, begin + _PLACES_AT_ONCE)
-            window[some] = gathered(some)
-        return window
+        target[empty] = np.zeros((), self._record)
+        if len(rows):
+            begin, end = rows[0], rows[-1] + 1
+            together = end - begin == len(rows)  # as all are, unless some second has too many
+            target[places] = self._records[begin:end] if together else self._records[rows]
 
     def locate(
         self,
@@ -147,22 +161,18 @@ class Bank:
         seconds: int = 60,
         per_second: int = 5,
         draw: np.random.Generator | None = None,
-    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    ) -> tuple[Integers, Integers]:
         """Return which rows of ``features`` make a window, and in which places: (m,) and (m,).
 
         No feature is read. Arguments and errors are those of :meth:`window`.
         """
         first = second - seconds // 2
         begin, end = self._within(video, first, seconds)
-        rows = np.arange(begin, end)
         offsets = self._layout.seconds[begin:end].astype(np.int64) - first  # (m,) seconds from 0
-        if (np.diff(offsets, prepend=0, append=seconds - 1) < 0).any():
-            raise DataError(
-                f"{self.path} is damaged: the seconds of '{video}' are in disorder. 'praxiscope "
-                "bank check' says where; build it anew."
-            )
+        if (offsets[1:] < offsets[:-1]).any():  # where they begin and end is as bisected
+            raise self._damaged(video)
         kept, places = choose_places(offsets, per_second, draw)
-        return rows[kept], places
+        return kept + begin, places
 
     def missing(self, video: str, second: int, *, seconds: int = 60) -> int:
         """Return how many seconds of the window have no feature: all, if the video is not there."""
@@ -173,28 +183,35 @@ class Bank:
         """Return which rows belong to a video's ``seconds`` from ``first`` on."""
         assert seconds > 0, seconds
         start, stop = self._span(video)
-        begin, end = np.searchsorted(self._layout.seconds[start:stop], (first, first + seconds))
-        return start + int(begin), start + int(end)
+        stored = self._layout.seconds
+        begin = bisect_left(stored, first, start, stop)
+        return begin, bisect_left(stored, first + seconds, begin, stop)
 
     def _span(self, video: str) -> tuple[int, int]:
         place = self._place(video)
         if place is None:
             return 0, 0
         begin, end = self._layout.starts[place : place + 2].tolist()
+        if not 0 <= begin <= end <= self.num_rows:
+            raise self._damaged(video)
         return begin, end
+
+    def _damaged(self, video: str) -> DataError:
+        return DataError(
+            f"{self.path} is damaged: its index of '{video}' is in disorder. 'praxiscope bank "
+            "check' says where; build it anew."
+        )
 
     def _place(self, video: str) -> int | None:
         """Return the number of a video, or None."""
         names, name = self._layout.videos, name_bytes(video)
-        if len(name) > names.dtype.itemsize:
-            return None
-        place = int(np.searchsorted(names, np.array(name, names.dtype)))
+        place = bisect_left(names, name)
         return place if place < len(names) and names[place] == name else None
 
 
 def choose_places(
-    offsets: npt.NDArray[np.int64], per_second: int, draw: np.random.Generator | None
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    offsets: Integers, per_second: int, draw: np.random.Generator | None
+) -> tuple[Integers, Integers]:
     """Return which of m features make a window, and in which places: (k,) and (k,).
 
     Args:
@@ -211,7 +228,7 @@ def choose_places(
 
 
 def _chosen(
-    offsets: npt.NDArray[np.int64], most: int, draw: np.random.Generator | None
+    offsets: Integers, most: int, draw: np.random.Generator | None
 ) -> npt.NDArray[np.bool_]:
     """Return which rows are kept, at most ``most`` of each second: (m,) ascending -> (m,)."""
     first = np.searchsorted(offsets, offsets)

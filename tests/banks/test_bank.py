@@ -73,6 +73,17 @@ def test_a_window_as_stored_has_the_same_numbers(tmp_path: Path) -> None:
     assert torch.equal(stored.float(), bank.window("v", 5))
 
 
+@pytest.mark.parametrize("dtype", [torch.float16, torch.float32])
+def test_windows_fill_the_places_of_a_batch(tmp_path: Path, dtype: torch.dtype) -> None:
+    bank = write_bank(tmp_path / "x.safetensors", {"v": {5: 7, 6: 1, 9: 2}, "w": {5: 1}})
+    batch = torch.full((4, 300, CHANNELS), torch.nan, dtype=dtype)
+    asked = [("v", 5), ("w", 20), ("none", 5), ("v", 39)]
+    for out, (video, second) in zip(batch, asked, strict=True):
+        assert bank.window(video, second, out=out) is out
+    expected = torch.stack([bank.window(video, second) for video, second in asked])
+    assert torch.equal(batch.float(), expected)
+
+
 @pytest.mark.parametrize(
     ("number", "kept"),
     [(5, [0, 1, 2, 3, 4]), (6, [0, 1, 2, 4, 5]), (10, [0, 2, 4, 6, 8]), (7, [0, 2, 3, 4, 6])],
