@@ -4,11 +4,14 @@ Letters: N key frames of a batch, m boxes of a key frame, K boxes of a batch, A 
 background).
 """
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from praxiscope.banks.bank import Bank
 from praxiscope.data.ava import AvaDataset
 from praxiscope.data.boxes import Boxes
 from praxiscope.engine.detections import evaluate_frames
@@ -107,6 +110,14 @@ class DetectionModule(RunModule):
 
     test_step = validation_step
     on_test_epoch_end = on_validation_epoch_end
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Write which weights made the features that the detector has learnt to read."""
+        super().on_save_checkpoint(checkpoint)
+        if self.recipe.bank is not None:
+            made_by = Bank(self.recipe.bank.train).metadata.get("checkpoint")
+            if made_by is not None:
+                checkpoint["meta"]["bank_checkpoint"] = made_by
 
     @property
     def _dataset(self) -> AvaDataset:
