@@ -126,7 +126,7 @@ class ActorSample:
     video: str  # as the list spells it
     timestamp: float  # seconds
     index: int  # the place in the list
-    window: Tensor | None = None  # (S, C) float32 of a feature bank, S slots; None: there is none
+    window: Tensor | None = None  # (S, C) of a feature bank as stored, S slots; None: no bank
 
 
 @dataclass(frozen=True)
@@ -145,7 +145,7 @@ class ActorBatch:
     videos: tuple[str, ...]
     timestamps: tuple[float, ...]
     indices: tuple[int, ...]
-    windows: Tensor | None = None  # (N, S, C)
+    windows: Tensor | None = None  # (N, S, C) as stored: float16 or float32
     broken: tuple[Broken, ...] = ()
 
     def to(self, device: torch.device | str, non_blocking: bool = False) -> "ActorBatch":

@@ -10,11 +10,14 @@ from torch.utils.data import Dataset
 
 from praxiscope.banks.bank import Bank
 from praxiscope.data.ava import AvaDataset
+from praxiscope.data.ava_key_frames import KeyFrames
 from praxiscope.types import ActorSample, Broken, ItemKey
 
 
 class WithWindows(Dataset[ActorSample | Broken]):
     """The samples of ``key_frames`` with ``window`` (S * P, C). An item depends on its key alone.
+
+    Windows are as stored: halves travel as halves, and become exactly as large floats in the model.
 
     Args:
         random: A second with more than P features keeps some that are drawn, by the item's own
@@ -49,5 +52,15 @@ class WithWindows(Dataset[ActorSample | Broken]):
             seconds=self.seconds,
             per_second=self.per_second,
             draw=np.random.default_rng(drawn) if self.random else None,
+            as_stored=True,
         )
         return replace(sample, window=window)
+
+
+def count_unseen(key_frames: KeyFrames, bank: Bank) -> int:
+    """Return how many key frames have no feature of their own second in the bank."""
+    seconds = np.floor(key_frames.timestamps)
+    return sum(
+        len(places) - int(np.isin(seconds[places], bank.rows(video).seconds).sum())
+        for video, places in key_frames.by_video().items()
+    )

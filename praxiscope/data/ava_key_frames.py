@@ -100,6 +100,11 @@ class KeyFrames(Sequence[KeyFrame]):
             scores=scores,
         )
 
+    @property
+    def timestamps(self) -> npt.NDArray[np.float64]:
+        """When every key frame is, in seconds (F,)."""
+        return self._timestamps
+
     def by_video(self) -> dict[str, Integers]:
         """Return the places of each video's key frames, in the order of their timestamps."""
         order = np.lexsort((self._timestamps, self._video))

@@ -2,9 +2,10 @@
 
 import logging
 from functools import cached_property
+from pathlib import Path
 
 from praxiscope.banks.bank import Bank
-from praxiscope.banks.windows import WithWindows
+from praxiscope.banks.windows import WithWindows, count_unseen
 from praxiscope.data.ava import AvaDataset
 from praxiscope.data.ava_lists import AvaList
 from praxiscope.data.batch import EpochSampler, ShardSampler, VideoLoader, collate_actors
@@ -54,11 +55,14 @@ class DetectionData(RunData):
         if not self.skip_broken:
             dataset.check_files()
         if self.recipe.bank is not None:
-            self._check_bank(dataset, self._bank(dataset, self.recipe.bank))
+            bank = self._bank(dataset, self.recipe.bank)
+            if stage == "train" and self.recipe.bank.val.is_file():
+                check_same_weights(bank, Bank(self.recipe.bank.val))
+            self._check_bank(dataset, bank)
 
     def _check_bank(self, dataset: AvaDataset, bank: Bank) -> None:
-        """Say how many videos a bank does not have: their windows are zeros, as published."""
-        videos = {moment.video for moment in dataset.key_frames}
+        """Say how much of a list a bank does not have: there windows are zeros, as published."""
+        videos = dataset.key_frames.by_video()
         missing = sorted(video for video in videos if video not in bank)
         if len(missing) == len(videos):
             raise DataError(
@@ -74,11 +78,29 @@ class DetectionData(RunData):
                 dataset.name,
                 missing[0],
             )
+        unseen = count_unseen(dataset.key_frames, bank)
+        if unseen:
+            log.warning(
+                "%s: %d of %d key frames of %s are seen without a feature of their own second.",
+                bank.path,
+                unseen,
+                len(dataset),
+                dataset.name,
+            )
 
     def _bank(self, dataset: AvaDataset, windows: BankWindows) -> Bank:
         """Return the bank of a list, open."""
-        path = windows.train if dataset.training else windows.val
-        return Bank(path, self.recipe.model.feature_channels)
+        path, mode = (windows.train, "train") if dataset.training else (windows.val, "val")
+        if not path.exists():
+            raise DataError(f"{path} does not exist. {_how_to_make(path, mode, windows)}")
+        bank, network = Bank(path, self.recipe.model.feature_channels), self.recipe.model
+        if bank.metadata.get("network", network.feature_network) != network.feature_network:
+            raise DataError(
+                f"{path} holds features of another network than the model's: "
+                f"{bank.metadata['network']!r}, not {network.feature_network!r}. Build the bank "
+                "with the model's own, or give the model the network of the bank."
+            )
+        return bank
 
     def _loader(
         self, dataset: Items, batch: int, sampler: EpochSampler | ShardSampler | list[ItemKey]
@@ -132,6 +154,35 @@ class DetectionData(RunData):
             threads=self.threads,
             one_frame=self.one_frame,
         )
+
+
+def check_same_weights(train: Bank, val: Bank) -> None:
+    """Find banks whose features mean two things: a detector learns from one, and meets the other.
+
+    A bank that does not say whose weights made it, as published ones, passes.
+
+    Raises:
+        DataError: Different weights made them.
+    """
+    made = [bank.metadata.get("checkpoint") for bank in (train, val)]
+    if None not in made and made[0] != made[1]:
+        raise DataError(
+            f"{train.path} and {val.path} were made with different weights, of SHA-256 {made[0]!r} "
+            f"and {made[1]!r}: build both with the same checkpoint."
+        )
+
+
+def _how_to_make(path: Path, mode: str, windows: BankWindows) -> str:
+    """Return which command makes a bank that is not there."""
+    published = path.with_suffix(".pkl")
+    if published.is_file():
+        return f"{published} does: 'praxiscope bank convert {published} {path}' makes it from that."
+    weights = windows.checkpoint or "CHECKPOINT"
+    command = f"praxiscope bank build RECIPE {weights} --mode {mode} --out {path}"
+    return (
+        f"'{command}' makes it, or goes on where that was stopped; RECIPE is that of the detector "
+        "whose features it holds."
+    )
 
 
 def _classes(ava: AvaList) -> tuple[int, ...]:
