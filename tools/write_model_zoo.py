@@ -41,8 +41,8 @@ change those, not this page. -->
 
 The {rows} rows of the published SlowOnly, SlowFast and detection documents, in their order.
 `praxiscope zoo list`, `show NAME` and `download NAME` have the same facts; `test`, `create_model`
-and `predict`, or `detect`, take a recipe's name. {built} rows have a recipe here, {missing} are not
-built yet, and one is a fusion of two others.
+and `predict`, or `detect`, take a recipe's name. {built} rows have a recipe here, and one is a
+fusion of two others.
 
 **Accuracies**, GPUs (x videos on each), memory and speed are what the authors of the weights
 reported, and the checkpoints are theirs. **Parameters, GMACs and views** are those of the recipe
@@ -50,7 +50,8 @@ here: GMACs are 1e9 multiply-adds of convolutions and matrix products for one vi
 are clips x crops x frames x pixels. A detector tests whole frames: its GMACs are those of one key
 frame, with frames of 256 x 340 pixels and one person in them, and its views are frames x height x
 width. More persons add next to nothing, but to ACRN, which looks at the scene once for each
-({acrn:.1f} GMACs a person).
+({acrn:.1f} GMACs a person). A long-term feature bank is read around the key frame, 300 features;
+what made it is not counted.
 
 **Verified here** says what the tests hold each row to. They need neither the published files nor
 the datasets:
@@ -82,9 +83,8 @@ def document() -> str:
     """Return the whole page."""
     rows = cards()
     built = sum(one.recipe is not None for one in rows)
-    missing = sum(one.recipe is None and one.config_path is not None for one in rows)
     acrn = cost_of_a_person(next(one for one in rows if "acrn" in one.config))
-    parts = [INTRODUCTION.format(rows=len(rows), built=built, missing=missing, acrn=acrn)]
+    parts = [INTRODUCTION.format(rows=len(rows), built=built, acrn=acrn)]
     task = ""
     for _, group in groupby(rows, key=lambda one: (_family(one, rows), one.table)):
         same = list(group)
@@ -179,8 +179,6 @@ def _family(one: Card, rows: Sequence[Card]) -> str:
 def _recipe(one: Card) -> str:
     if one.config_path is None:
         return f"{one.published_as} ([command](useful_tools.md#fusing-streams))"
-    if one.recipe is None:
-        return f"{one.config} (not built yet)"
     return f"[{one.config}](../../{one.config_path})"
 
 

@@ -21,7 +21,7 @@ from praxiscope.data.lists import Kind, Record, VideoList, class_names
 from praxiscope.data.recognition import RecognitionDataset, open_record
 from praxiscope.errors import CheckpointError, DataError, PraxiscopeError, RecipeError
 from praxiscope.models.recognizer import Average, Recognizer, score_views
-from praxiscope.recipe import Recipe, load_recipe
+from praxiscope.recipe import BankRecipe, Recipe, load_recipe
 from praxiscope.types import ItemKey
 from praxiscope.zoo.cards import card
 from praxiscope.zoo.cards import class_names as published_class_names
@@ -133,6 +133,11 @@ def load_predictor(
             slow, "farneback" or "dis".
     """
     recipe = load_recipe(model, overrides)
+    if isinstance(recipe, BankRecipe):
+        raise RecipeError(
+            f"{model} fills a feature bank: 'praxiscope bank build' does that, and 'praxiscope "
+            "detect' says what each person in a video does."
+        )
     if not isinstance(recipe, Recipe):
         raise RecipeError(
             f"{model} is a recipe of detection: 'praxiscope detect' says what each person in a "

@@ -1,14 +1,16 @@
 """``praxiscope zoo``: the published models on the command line."""
 
 import argparse
+import ast
 from collections.abc import Callable
 from dataclasses import asdict
 from itertools import groupby
+from pathlib import Path
 
 from rich.console import Console
 
 from praxiscope.errors import PraxiscopeError, did_you_mean
-from praxiscope.zoo.cards import Card, card, cards, fetch_published
+from praxiscope.zoo.cards import Card, card, cards, fetch_published, recipes_without_weights
 
 
 def zoo(args: argparse.Namespace) -> int:
@@ -26,8 +28,9 @@ def zoo(args: argparse.Namespace) -> int:
 def _list(patterns: list[str]) -> int:
     console = Console(soft_wrap=True, highlight=False, markup=False)
     found = {one.row: one for pattern in patterns or ["*"] for one in cards(pattern)}
+    others = {path for pattern in patterns or ["*"] for path in recipes_without_weights(pattern)}
     for pattern in patterns:
-        if not cards(pattern):
+        if not cards(pattern) and not recipes_without_weights(pattern):
             raise PraxiscopeError(
                 f"no published model matches '{pattern}'.{did_you_mean(pattern, _ACTIONS)} "
                 "'praxiscope zoo list' shows all."
@@ -39,16 +42,23 @@ def _list(patterns: list[str]) -> int:
         for one in same:
             figures = "  ".join(f"{name} {value:.2f}" for name, value in one.accuracies.items())
             console.print(f"    {figures:24}  {one.resolution or '':14}  {one.name}")
+    for path in sorted(others):
+        console.print(f"{path.stem}  (no weights here)", style="bold")
     return 0
 
 
 def _show(names: list[str]) -> int:
     console = Console(soft_wrap=True, highlight=False, markup=False)
-    one = card(_only(names, "show"))
+    name = _only(names, "show")
+    for path in recipes_without_weights():
+        if path.stem == Path(name).name.removesuffix(".py"):
+            console.print(f"{ast.get_docstring(ast.parse(path.read_text()))}\nrecipe: {path}")
+            return 0
+    one = card(name)
     for field, value in asdict(one).items():
         if value is not None:
             console.print(f"{field}: {value}")
-    console.print(f"recipe: {one.recipe or 'not built yet' if one.config_path else 'none'}")
+    console.print(f"recipe: {one.recipe or 'none'}")
     for other in cards(one.config):
         if other.name != one.name:
             figures = ", ".join(f"{name} {value:.2f}" for name, value in other.accuracies.items())
@@ -77,8 +87,8 @@ def _place(one: Card) -> tuple[bool, bool, str]:
 
 def _cost(one: Card) -> str:
     """Return what a recipe costs in testing, in a few words."""
-    if not one.recipe or not one.parameters or not one.gmacs_per_view or not one.views:
-        return "(no recipe here yet)" if one.config_path else f"({one.method})"
+    if not one.parameters or not one.gmacs_per_view or not one.views:
+        return f"({one.method})"
     cost = f"{one.parameters / 1e6:.1f} M parameters, {one.gmacs_per_view:.1f} GMACs"
     if one.mean_ap is not None:
         frames, height, width = one.views.split("x")

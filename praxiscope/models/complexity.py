@@ -7,6 +7,7 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from praxiscope.models.bank_ops import BankHead
 from praxiscope.models.detector import Detector
 
 
@@ -18,10 +19,14 @@ class Complexity:
     gmacs: float  # 1e9 multiply-adds of convolutions and matrix products; nothing else is counted
 
 
-def complexity(model: nn.Module, input_shape: tuple[int, ...], *, boxes: int = 1) -> Complexity:
+def complexity(
+    model: nn.Module, input_shape: tuple[int, ...], *, boxes: int = 1, slots: int = 300
+) -> Complexity:
     """Count what ``model`` costs in testing for one input of ``input_shape``, batch included.
 
-    A detector is given ``boxes`` in each clip; the cost does not depend on where they are.
+    A detector is given ``boxes`` in each clip; the cost does not depend on where they are. One that
+    reads a feature bank is given a window of ``slots`` features around each clip, whose making is
+    not counted.
 
     Nothing is computed: a copy without data runs on the ``meta`` device, whatever the model's own
     is; a model built on ``meta`` serves as well. Norms, activations and poolings are left out, as
@@ -35,6 +40,9 @@ def complexity(model: nn.Module, input_shape: tuple[int, ...], *, boxes: int = 1
     inputs: list[object] = [torch.empty(input_shape, device="meta")]
     if isinstance(model, Detector):
         inputs.append([torch.empty(boxes, 4, device="meta")] * input_shape[0])
+        shared_head = model.roi_head.shared_head
+        if isinstance(shared_head, BankHead):
+            inputs.append(torch.empty(input_shape[0], slots, shared_head.channels, device="meta"))
     with counter, torch.no_grad():
         without_data(*inputs)
     parameters = sum(parameter.numel() for parameter in model.parameters())

@@ -44,6 +44,11 @@ class BankWindows:
         check_whole(self.per_second, "BankWindows.per_second")
         check_choice(self.test_draw, "BankWindows.test_draw", get_args(BankDraw))
 
+    @property
+    def slots(self) -> int:
+        """Features that a window has room for."""
+        return self.seconds * self.per_second
+
 
 @dataclass(frozen=True, kw_only=True)
 class DetectionRecipe(RunSettings):

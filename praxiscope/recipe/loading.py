@@ -4,14 +4,15 @@ import ast
 import dataclasses
 import runpy
 import typing
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import MISSING
+from difflib import SequenceMatcher
 from pathlib import Path
 from traceback import extract_tb
 from types import GenericAlias
 from typing import Any, TypeVar, overload
 
-from praxiscope.errors import PraxiscopeError, RecipeError, did_you_mean, unknown_name
+from praxiscope.errors import PraxiscopeError, RecipeError, unknown_name
 from praxiscope.recipe.bank import BankRecipe
 from praxiscope.recipe.detection import DetectionRecipe
 from praxiscope.recipe.recognition import Recipe
@@ -19,6 +20,7 @@ from praxiscope.recipe.run import RunSettings
 
 TrainingRecipe = Recipe | DetectionRecipe
 AnyRecipe = TrainingRecipe | BankRecipe
+LEAST_LIKENESS = 0.6  # of a name that may be meant, 1 for the same
 Kind = TypeVar("Kind", bound=RunSettings | BankRecipe)
 
 _KINDS: dict[type, str] = {
@@ -57,11 +59,32 @@ def find_recipe(name: str | Path) -> Path:
         return found
     if path.parent.is_dir() and len(path.parts) > 1:
         published |= {p.stem: p for p in path.parent.glob("*.py")}
-    hint = did_you_mean(path.name.removesuffix(".py"), published)
+    hint = _hint(path.name.removesuffix(".py"), published)
     raise RecipeError(
         f"there is no recipe '{name}'.{hint} Give a file or a published name; "
         "'praxiscope zoo' lists them."
     )
+
+
+def _hint(name: str, published: Collection[str]) -> str:
+    """Return which name may be meant: the only one that begins so, else the nearest.
+
+    Words may be in another order: the documents' older names have theirs.
+    """
+    begins = [one for one in published if one.startswith(name)]
+    if len(begins) == 1:
+        return f" Did you mean '{begins[0]}'?"
+    alike = [
+        (SequenceMatcher(None, form(one), form(name)).ratio(), one)
+        for form in (str, _words)
+        for one in published
+    ]
+    likeness, guess = max(alike, default=(0.0, ""))
+    return f" Did you mean '{guess}'?" if likeness > LEAST_LIKENESS else ""
+
+
+def _words(name: str) -> str:
+    return " ".join(sorted(name.replace("-", "_").split("_")))
 
 
 @overload

@@ -77,7 +77,7 @@ class Card:
 
     @property
     def recipe(self) -> Path | None:
-        """The recipe's file; None if it is not built yet, or the row has none."""
+        """The recipe's file; None if the row has none."""
         if self.config_path is None:
             return None
         path = configs_folder() / PurePosixPath(self.config_path).relative_to("configs")
@@ -109,6 +109,17 @@ def list_models(pattern: str = "*") -> list[str]:
     return sorted(name for name in known if fnmatchcase(name, pattern))
 
 
+def recipes_without_weights(pattern: str = "*") -> list[Path]:
+    """Return the files of the published recipes without a row that match ``pattern``, in order.
+
+    The zoo has no weights of theirs, as of those that fill feature banks.
+    """
+    rows = {card.config for card in _all()}
+    folders = [configs_folder() / name for name in ("recognition", "detection")]
+    found = (path for folder in folders for path in sorted(folder.rglob("*.py")))
+    return [path for path in found if path.stem not in rows and fnmatchcase(path.stem, pattern)]
+
+
 def card(name: str | Path) -> Card:
     """Return the card of a recipe's name or path, or of a checkpoint's name, path or address.
 
@@ -122,6 +133,11 @@ def card(name: str | Path) -> Card:
     stem = PurePosixPath(asked).stem if asked.endswith((".py", ".pth")) else asked
     known = _all()
     found = [one for one in known if stem in _names(one)]
+    if not found and any(path.stem == stem for path in recipes_without_weights()):
+        raise RecipeError(
+            f"the model zoo has no weights of '{stem}': give a checkpoint of your own. `praxiscope "
+            "zoo show` says what was published."
+        )
     if not found:
         hint = did_you_mean(stem, {name for one in known for name in _names(one)})
         raise RecipeError(

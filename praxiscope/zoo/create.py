@@ -39,8 +39,9 @@ def create_model(
 
     ``recognizer(clips)``: (N, C, T, H, W) -> logits (N, num_classes). ``detector(clips, boxes)``:
     the same clips and N tensors (n, 4) of boxes, xyxy in pixels of the clip -> logits of all boxes
-    together (K, num_classes), where output 0 is the background. Clips are already normalised where
-    they are floating point; uint8 clips are normalised inside.
+    together (K, num_classes), where output 0 is the background; one that reads a feature bank also
+    takes windows (N, slots, channels). Clips are already normalised where they are floating point;
+    uint8 clips are normalised inside.
 
     Args:
         name: A recipe's published name or its file.

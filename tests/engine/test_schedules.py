@@ -61,7 +61,7 @@ def test_the_recipes_have_the_schedules_of_their_configs() -> None:
 
 @pytest.mark.parametrize(
     "case",
-    [case for case in CASES if case["generation"] == "v1" and "-lfb-" not in case["config"]],
+    [case for case in CASES if case["generation"] == "v1"],
     ids=lambda case: case["config"],
 )
 def test_the_recipes_of_detection_have_the_schedules_of_their_configs(case: dict[str, Any]) -> None:

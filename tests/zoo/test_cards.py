@@ -20,13 +20,13 @@ from praxiscope.zoo.cards import (
     fetch_published,
     list_models,
     read_label_map,
+    recipes_without_weights,
     view_shape,
 )
 from praxiscope.zoo.download import expected_digest
 from tests.parity.test_detection import figures
 
 DETECTION = set(range(38, 63))
-FEATURE_BANKS = {40, 41}  # whose recipes are not built yet
 FUSION = 23  # of the scores of two other rows
 
 
@@ -46,11 +46,11 @@ def test_every_checkpoint_has_the_digest_it_is_checked_with() -> None:
             assert expected_digest(f"{one.name}.pth") is not None
 
 
-def test_every_row_but_those_of_feature_banks_has_its_recipe() -> None:
+def test_every_row_has_its_recipe() -> None:
     for one in cards():
         if one.recipe:
             assert one.config_path and one.recipe.as_posix().endswith(one.config_path)
-    assert {one.row for one in cards() if not one.recipe} == {FUSION} | FEATURE_BANKS
+    assert {one.row for one in cards() if not one.recipe} == {FUSION}
 
 
 @lru_cache
@@ -77,7 +77,7 @@ def test_cost_and_views_on_a_card_are_those_of_the_recipe(config: str) -> None:
             assert (one.gmacs_per_view, one.views) == (round(found.gmacs, 4), in_words)
 
 
-@pytest.mark.parametrize("row", sorted(DETECTION - FEATURE_BANKS))
+@pytest.mark.parametrize("row", sorted(DETECTION))
 def test_parameters_of_detectors_are_those_of_the_reference(row: int) -> None:
     one = cards()[row - 1]
     weights = {
@@ -130,6 +130,18 @@ def test_the_flow_row_is_found_under_both_of_its_names() -> None:
 def test_a_misspelt_name_guesses_the_right_one() -> None:
     with pytest.raises(RecipeError, match=r"no 'slowfast_r50_8x8x1_256_kinetics400_rgb'. Did you"):
         card("slowfast_r50_8x8x1_256_kinetics400_rgb")
+
+
+def test_recipes_without_weights_are_those_that_no_row_names() -> None:
+    names = [path.stem for path in recipes_without_weights("*lfb*")]
+    assert names == [
+        "slowonly-lfb-avg_kinetics400-pretrained-r50_8xb12-4x16x1-20e_ava21-rgb",
+        "slowonly-lfb-infer_r50_ava21-rgb",
+        "slowonly-lfb_ava-pretrained-r50_infer-4x16x1_ava21-rgb",
+    ]
+    for name in (names[0], f"configs/detection/lfb/{names[1]}.py"):
+        with pytest.raises(RecipeError, match="has no weights of 'slowonly-lfb-.*': give a check"):
+            card(name)
 
 
 def test_models_are_listed_by_pattern() -> None:

@@ -11,6 +11,7 @@ from praxiscope.zoo.cards import card
 
 SLOWONLY = "slowonly_r50_4x16x1_256e_kinetics400_rgb"
 DETECTOR = "slowonly_kinetics400-pretrained-r50_8xb16-4x16x1-20e_ava21-rgb"
+WITH_BANK = "slowonly-lfb-nl_kinetics400-pretrained-r50_8xb12-4x16x1-20e_ava21-rgb"
 FLOW = "slowonly_r50_4x16x1_256e_kinetics400_flow"
 
 
@@ -64,6 +65,43 @@ def test_a_detector_sees_whole_frames(capsys: pytest.CaptureFixture[str]) -> Non
     printed = capsys.readouterr().out.splitlines()
     assert "Input shape: (1, 3, 4, 256, 340)" in printed
     assert f"Flops: {card(DETECTOR).gmacs_per_view} GMac" in printed
+
+
+@pytest.mark.parametrize(
+    ("options", "slots", "persons"),
+    [([], 300, 1), (["--boxes", "3"], 300, 3), (["--cfg-options", "bank.seconds=8"], 40, 1)],
+)
+def test_a_feature_bank_is_read_around_each_clip(
+    capsys: pytest.CaptureFixture[str], options: list[str], slots: int, persons: int
+) -> None:
+    assert tool_main("get_flops", [WITH_BANK, *options]) == 0
+    printed = capsys.readouterr().out.splitlines()
+    assert f"Features of the bank around each clip: {slots}" in printed
+    assert "Params: 36.0434 M" in printed
+    window = slots * (2048 * 512 + 2 * 2 * 512 * 512)  # narrowed; keys and values of two layers
+    person = 2048 * 512 + 2 * (2 * 512 * 512 + 2 * slots * 512) + (2560 - 2048) * 81
+    plain = card(DETECTOR).gmacs_per_view
+    assert plain is not None
+    pooled = 8 * 8 * 16 * 22 * 2048 + 2048 * 81  # what more persons cost any detector
+    expected = plain + (window + persons * person + (persons - 1) * pooled) / 1e9
+    gmacs = float(next(line for line in printed if line.startswith("Flops: ")).split()[1])
+    assert gmacs == pytest.approx(expected, abs=1.5e-4)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "slowonly-lfb-infer_r50_ava21-rgb.py",
+        "slowonly-lfb_ava-pretrained-r50_infer-4x16x1_ava21-rgb",
+    ],
+)
+def test_a_recipe_of_feature_banks_costs_what_its_detector_does(
+    capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    assert tool_main("get_flops", [name]) == 0
+    filling = capsys.readouterr().out
+    assert tool_main("get_flops", [DETECTOR]) == 0
+    assert filling == capsys.readouterr().out
 
 
 def test_height_and_width_may_differ(capsys: pytest.CaptureFixture[str]) -> None:

@@ -53,6 +53,18 @@ def test_a_recipe_of_detection_is_printed_too(
     assert (content["class"], content["train"]["class"]) == ("DetectionRecipe", "AvaList")
 
 
+def test_a_recipe_of_feature_banks_is_printed_too(capsys: pytest.CaptureFixture[str]) -> None:
+    name, options = "slowonly-lfb-infer_r50_ava21-rgb.py", ["dataset_mode=val", "folder=banks"]
+    assert tool_main("print_config", [name, "--options", *options]) == 0
+    text = capsys.readouterr().out.partition("\n")[2]
+    names = {"Path": Path, **vars(praxiscope.recipe), **vars(ava_lists), **vars(boxes)}
+    found = eval(text, names | vars(sampling) | vars(slowonly) | vars(detector))
+    assert found == load_recipe(name, options)
+    assert found.path == Path("banks/lfb_val.safetensors")
+    assert tool_main("print_config", [name, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["class"] == "BankRecipe"
+
+
 def test_json_names_the_class_of_each_object(capsys: pytest.CaptureFixture[str]) -> None:
     assert tool_main("print_config", [NAME, "--options", "schedule.epochs=3", "--json"]) == 0
     content = json.loads(capsys.readouterr().out)
