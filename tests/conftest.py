@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from praxiscope.data.synthetic import MotionDataset, write_motion_dataset
+from praxiscope.data.synthetic import MotionDataset, MotionVideos, write_motion_dataset
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -16,9 +16,13 @@ def _one_thread_a_test_process() -> None:
 
 @pytest.fixture(scope="session")
 def motions(tmp_path_factory: pytest.TempPathFactory) -> MotionDataset:
-    """24 h264 videos of 8 motions, 16 to train on and 8 to test."""
+    """24 h264 videos of 8 motions, 16 to train on and 8 to test: small, as all of them are decoded.
+
+    Most of what a tiny run costs is their decoding.
+    """
     root = tmp_path_factory.mktemp("motions")
-    return write_motion_dataset(root, train_per_class=2, test_per_class=1)
+    small = MotionVideos(frames=36, height=48, width=64)
+    return write_motion_dataset(root, train_per_class=2, test_per_class=1, videos=small)
 
 
 @pytest.fixture
