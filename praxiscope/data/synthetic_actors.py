@@ -5,6 +5,9 @@ there or not, does one motion and perhaps something brief, and has labels that f
 is in the frame. Its pose at a key frame is drawn apart from what it does, so that a key frame alone
 tells nothing about motions.
 
+In a scene with a glow everybody shines in one colour for two seconds, early in the video. Whoever is
+there 5 to 20 seconds later remembers it. Nothing that is drawn then depends on the glow.
+
 Time is in seconds from the start of the video.
 """
 
@@ -34,9 +37,11 @@ from praxiscope.types import Frame
 Motion = Literal["left", "right", "up", "down", "grow", "shrink", "shake", "rest"]
 Brief = Literal["flash", "blink"]
 Light = Literal["orange", "violet"]
+Hue = Literal["yellow", "cyan"]
 MOTIONS: tuple[Motion, ...] = get_args(Motion)
 BRIEFS: tuple[Brief, ...] = get_args(Brief)
 LIGHTS: tuple[Light, ...] = get_args(Light)
+HUES: tuple[Hue, ...] = get_args(Hue)
 
 # Every label by what tells it.
 GROUPS: Mapping[str, tuple[str, ...]] = {
@@ -46,6 +51,11 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
     "relation": ("hunt", "flee"),  # the kinds of two actors together
 }
 LABELS = tuple(name for names in GROUPS.values() for name in names)  # their ids count from 1
+# What there is besides in videos with glows.
+GLOW_GROUPS: Mapping[str, tuple[str, ...]] = {
+    "glow": tuple(f"glow {hue}" for hue in HUES),  # the colour of the actor
+    "memory": tuple(f"remember {hue}" for hue in HUES),  # what was 5 to 20 seconds before
+}
 
 # Colours of the kinds of actors. The first hunts the second, and the third keeps out of it.
 HUNTER, PREY = 0, 1
@@ -55,9 +65,12 @@ LAMP: Mapping[Light | None, tuple[int, int, int]] = {
     "orange": (255, 170, 40),
     "violet": (210, 90, 255),
 }
+GLOWS: Mapping[Hue, tuple[int, int, int]] = {"yellow": (255, 240, 40), "cyan": (40, 240, 255)}
 
 STEADY_SECONDS = 1 / 3  # how long a motion is even, before its key frame and after it
 BRIEF_SECONDS = 0.09
+GLOW_SECONDS = 2
+MEMORY_SECONDS = (5, 20)  # after a glow's last second: first and last in which it is remembered
 
 State = npt.NDArray[np.float64]  # (4,): x and y from the slot's centre, log of the radius, turns
 
@@ -74,6 +87,7 @@ _RATES: Mapping[Motion, tuple[float, float, float, float]] = {
 }
 _RADII = (0.13, 0.18)  # smallest and largest at a key frame
 _BRIEFLY = 0.6  # how much of a brief moment's white or black covers the texture
+_GLOWING = 0.85  # how much of a glow's colour covers the texture
 _SHAKE = 0.15  # to either side
 # How far a centre can be from its slot's at a key frame: no actor ever leaves its slot.
 _PLAY = 0.5 - _RADII[1] * math.exp(1.2 * STEADY_SECONDS) - 0.66 * STEADY_SECONDS
@@ -148,12 +162,33 @@ class Performer:
 
 
 @dataclass(frozen=True)
+class Glow:
+    """Two seconds in which everybody shines in one colour."""
+
+    second: int  # the first
+    hue: Hue
+
+    def covers(self, surface: Frame) -> Frame:
+        """Return a texture as it looks in these seconds."""
+        colour = np.array(GLOWS[self.hue])
+        return (surface + _GLOWING * (colour - surface)).round().astype(np.uint8)
+
+    def label(self, second: int) -> str | None:
+        """Return what everybody does who is there in a second."""
+        since = second - self.second - GLOW_SECONDS + 1
+        if 1 - GLOW_SECONDS <= since <= 0:
+            return f"glow {self.hue}"
+        first, last = MEMORY_SECONDS
+        return f"remember {self.hue}" if first <= since <= last else None
+
+
+@dataclass(frozen=True)
 class Person:
     """An actor at a key frame, as annotated."""
 
     number: int  # the same in every second, from 0
     box: tuple[float, float, float, float]  # x1, y1, x2, y2 in [0, 1]
-    labels: tuple[str, ...]  # among LABELS
+    labels: tuple[str, ...]  # among LABELS and GLOW_GROUPS
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -165,6 +200,7 @@ class ActorScene:
     lamp: tuple[float, float, float]  # x, y, radius in pixels
     lights: tuple[Light | None, ...]  # one a second
     actors: tuple[Performer, ...]
+    glow: Glow | None = None
 
     def render(self, time: float) -> Frame:
         """Return the picture (H, W, 3) at ``time`` seconds."""
@@ -175,7 +211,10 @@ class ActorScene:
         paint(frame, disc, Pose(x, y, radius, 0), colour)
         for actor in self.actors:
             if actor.acts[int(time)].present:
-                paint(frame, actor.outline(time), actor.pose(time), actor.surface(time))
+                surface = actor.surface(time)
+                if self.glow and 0 <= int(time) - self.glow.second < GLOW_SECONDS:
+                    surface = self.glow.covers(surface)
+                paint(frame, actor.outline(time), actor.pose(time), surface)
         return frame
 
     def frames(self, fps: float) -> Iterator[Frame]:
@@ -198,6 +237,7 @@ class ActorScene:
                 light and f"watch {light} lamp",
                 "hunt" if actor.kind == HUNTER and PREY in kinds else None,
                 "flee" if actor.kind == PREY and HUNTER in kinds else None,
+                self.glow and self.glow.label(second),
             ]
             outline = actor.outline(time) / (self.stage.width, self.stage.height)
             (x1, y1), (x2, y2) = outline.min(axis=0).tolist(), outline.max(axis=0).tolist()
@@ -252,6 +292,19 @@ def random_actors(
             for slot in range(slots)
         ),
     )
+
+
+def random_glow(rng: np.random.Generator, scene: ActorScene, share: float) -> Glow | None:
+    """Return a glow in the first quarter of a scene, when somebody is there, with a chance."""
+    hue = HUES[int(rng.integers(len(HUES)))]
+    seconds = [
+        second
+        for second in range(max(1, len(scene.lights) // 4))
+        if any(actor.acts[second].present for actor in scene.actors)
+    ]
+    if not seconds or rng.random() >= share:
+        return None
+    return Glow(seconds[int(rng.integers(len(seconds)))], hue)
 
 
 def _random_performer(

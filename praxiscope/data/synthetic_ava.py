@@ -10,12 +10,13 @@
     root/val.csv, ...
     root/videos/train_00000.mp4
 
-Which labels there are, and what tells them: :data:`praxiscope.data.synthetic_actors.GROUPS`.
+Which labels there are, and what tells them: :data:`praxiscope.data.synthetic_actors.GROUPS`, and
+in videos with glows :data:`praxiscope.data.synthetic_actors.GLOW_GROUPS`.
 """
 
 import pickle
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -26,12 +27,20 @@ from praxiscope.checks import check_number, check_whole
 from praxiscope.data.ava_lists import AvaList
 from praxiscope.data.generated import claim_folder, write_missing, write_text
 from praxiscope.data.synthetic import write_video
-from praxiscope.data.synthetic_actors import LABELS, ActorScene, Person, random_actors
+from praxiscope.data.synthetic_actors import (
+    GLOW_GROUPS,
+    GROUPS,
+    ActorScene,
+    Person,
+    random_actors,
+    random_glow,
+)
 from praxiscope.files import write_atomically
 
 Split = Literal["train", "val"]
 
 _SPLITS: tuple[Split, ...] = ("train", "val")
+_GLOW = 2**31  # the part of a video's random numbers that is its glow's
 _GENERATOR = 1  # raise it when the same settings give other files: old ones are then replaced
 
 
@@ -52,6 +61,9 @@ class ActorVideos:
         proposal_misses: Share of the actors that have no proposal.
         proposal_doubts: Share of the actors whose proposal scores less than 0.9.
         false_proposals: Mean number of proposals in a key frame that are nobody's.
+        glows: Share of the videos with a glow in their first quarter, whose colour everybody
+            remembers 5 to 20 seconds later: labels of their own, after all others, that only
+            earlier seconds tell. 0 leaves the labels out.
     """
 
     seconds: int = 8
@@ -67,18 +79,29 @@ class ActorVideos:
     proposal_misses: float = 0.05
     proposal_doubts: float = 0.05
     false_proposals: float = 0.3
+    glows: float = 0
     seed: int = 0
 
     def __post_init__(self) -> None:
         for name in ("seconds", "height", "width", "actors"):
             check_whole(getattr(self, name), f"ActorVideos.{name}")
         check_whole(self.fps, "ActorVideos.fps", least=12)  # fewer may miss a brief moment
-        for name in ("brief", "lit", "excluded", "proposal_misses", "proposal_doubts"):
+        for name in ("brief", "lit", "excluded", "proposal_misses", "proposal_doubts", "glows"):
             check_number(getattr(self, name), f"ActorVideos.{name}", 0, 1)
+
+    @property
+    def groups(self) -> Mapping[str, tuple[str, ...]]:
+        """Every label by what tells it."""
+        return {**GROUPS, **GLOW_GROUPS} if self.glows else GROUPS
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The labels; their ids count from 1."""
+        return tuple(name for names in self.groups.values() for name in names)
 
     def scene(self, split: Split, index: int) -> ActorScene:
         """Return the scene of one video, a pure function of the settings and of its place."""
-        return random_actors(
+        scene = random_actors(
             self._rng(split, index, 0),
             seconds=self.seconds,
             height=self.height,
@@ -88,6 +111,9 @@ class ActorVideos:
             brief=self.brief,
             lit=self.lit,
         )
+        if not self.glows:
+            return scene
+        return replace(scene, glow=random_glow(self._rng(split, index, _GLOW), scene, self.glows))
 
     def key_times(self) -> tuple[float, ...]:
         """Return when the key frames are, in seconds from the start of a video."""
@@ -169,7 +195,7 @@ class AvaDatasetFiles:
             excluded=self.excluded(split),
             label_map=self.label_map,
             proposals=self.proposals(split),
-            num_classes=len(LABELS) + 1,
+            num_classes=len(self.videos.labels) + 1,
             kind="video",
             fps=self.videos.fps,
             first_timestamp=first,
@@ -221,7 +247,8 @@ def write_ava_dataset(
     # The lists come last, so that they never name a video that is not there.
     for split, count in counts.items():
         _write_lists(dataset, split, count)
-    items = (f'item {{\n  name: "{name}"\n  id: {i}\n}}\n' for i, name in enumerate(LABELS, 1))
+    names = enumerate(dataset.videos.labels, 1)
+    items = (f'item {{\n  name: "{name}"\n  id: {i}\n}}\n' for i, name in names)
     write_text(dataset.label_map, "".join(items))
     return dataset
 
@@ -236,7 +263,7 @@ def _write_lists(dataset: AvaDatasetFiles, split: Split, count: int) -> None:
         for second, time in enumerate(videos.key_times()):
             persons = scene.persons(time)
             moment = f"{split}_{index:05d},{videos.timestamp(second):04g}"
-            lines.extend(_lines(moment, persons))
+            lines.extend(_lines(moment, persons, videos.labels))
             proposals[moment] = videos.proposals(split, index, second, persons)
             if videos.is_excluded(split, index, second):
                 excluded.append(f"{moment}\n")
@@ -246,12 +273,12 @@ def _write_lists(dataset: AvaDatasetFiles, split: Split, count: int) -> None:
     write_atomically(dataset.proposals(split), lambda file: file.write(content))
 
 
-def _lines(moment: str, persons: tuple[Person, ...]) -> Iterator[str]:
+def _lines(moment: str, persons: tuple[Person, ...], labels: tuple[str, ...]) -> Iterator[str]:
     """Yield a line for each label of each person."""
     for person in persons:
         box = ",".join(f"{share:.3f}" for share in person.box)
         for label in person.labels:
-            yield f"{moment},{box},{LABELS.index(label) + 1},{person.number}\n"
+            yield f"{moment},{box},{labels.index(label) + 1},{person.number}\n"
 
 
 def _claim(dataset: AvaDatasetFiles, wanted: set[Path]) -> None:
@@ -263,4 +290,6 @@ def _claim(dataset: AvaDatasetFiles, wanted: set[Path]) -> None:
         for path in dataset.folder.glob(f"{split}_[0-9][0-9][0-9][0-9][0-9].mp4")
     )
     settings = {"generator": _GENERATOR, **asdict(dataset.videos)}
+    if not dataset.videos.glows:
+        del settings["glows"]  # so that folders made before there were any stay as they are
     claim_folder(dataset.root / "dataset.json", settings, [dataset.folder], there, wanted)
