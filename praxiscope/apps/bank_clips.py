@@ -37,7 +37,7 @@ class BankMaker:
     checkpoint: Path
     channels: int  # C
     bank: BankWindows
-    persons: AvaList  # whose choice of persons the bank's is: those of ``min_score``, or the best
+    persons: AvaList  # of the training: a bank has its choice, those of ``min_score`` or the best
 
     def with_windows(
         self, clips: Iterator[KeyClip[Present]], batch: int, *, only_past: bool
@@ -162,7 +162,7 @@ def load_bank_maker(
         log.warning("%s: %s", file, warning)
     _check_same_maker(file, reader)
     model.eval().to(device)
-    return BankMaker(model, file, entry.feature_channels, recipe.bank, recipe.val)
+    return BankMaker(model, file, entry.feature_channels, recipe.bank, recipe.train)
 
 
 def _check_same_maker(file: Path, reader: Path) -> None:
