@@ -6,6 +6,7 @@ Letters: S seconds of a window, P places a second, C channels.
 from dataclasses import replace
 
 import numpy as np
+from torch import Tensor
 from torch.utils.data import Dataset
 
 from praxiscope.banks.bank import Bank
@@ -44,17 +45,36 @@ class WithWindows(Dataset[ActorSample | Broken]):
         sample = self.key_frames[key]
         if isinstance(sample, Broken):
             return sample
+        seed = self.key_frames.seed if self.random else None
+        return replace(sample, window=self.window(sample.video, sample.timestamp, key, seed))
+
+    def window(self, video: str, timestamp: float, key: ItemKey, seed: int | None) -> Tensor:
+        """Return the window of an item (S * P, C), as ``seed`` draws it; None draws nothing."""
         # the fifth number keeps the draw apart from those of frames and crops
-        drawn = (self.key_frames.seed, key.epoch, key.index, 2 * key.turn, 1)
-        window = self.bank.window(
-            sample.video,
-            int(np.floor(sample.timestamp)),
+        drawn = (seed or 0, key.epoch, key.index, 2 * key.turn, 1)
+        return self.bank.window(
+            video,
+            int(np.floor(timestamp)),
             seconds=self.seconds,
             per_second=self.per_second,
-            draw=np.random.default_rng(drawn) if self.random else None,
+            draw=None if seed is None else np.random.default_rng(drawn),
             as_stored=True,
         )
-        return replace(sample, window=window)
+
+    def count_crowded(self) -> int:
+        """Return in how many key frames' windows some second has more than P features."""
+        count, key_frames = 0, self.key_frames.key_frames
+        for video, places in key_frames.by_video().items():
+            stored = self.bank.rows(video).seconds
+            crowded = stored[self.per_second :][
+                stored[self.per_second :] == stored[: -self.per_second]
+            ]
+            first = np.floor(key_frames.timestamps[places]) - self.seconds // 2
+            within = np.searchsorted(crowded, first + self.seconds) > np.searchsorted(
+                crowded, first
+            )
+            count += int(within.sum())
+        return count
 
 
 def count_unseen(key_frames: KeyFrames, bank: Bank) -> int:

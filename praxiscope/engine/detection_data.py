@@ -105,17 +105,25 @@ class DetectionData(RunData):
     def _loader(
         self, dataset: Items, batch: int, sampler: EpochSampler | ShardSampler | list[ItemKey]
     ) -> VideoLoader:
+        if self.recipe.bank is not None and isinstance(dataset, AvaDataset):
+            return super()._loader(self.with_windows(dataset), batch, sampler)
+        return super()._loader(dataset, batch, sampler)
+
+    def with_windows(self, dataset: AvaDataset) -> WithWindows:
+        """Return the samples of a list with the windows of the recipe's bank around them.
+
+        Raises:
+            DataError: The bank is missing or damaged, or another network's.
+        """
         windows = self.recipe.bank
-        if windows is None or not isinstance(dataset, AvaDataset):
-            return super()._loader(dataset, batch, sampler)
-        banked = WithWindows(
+        assert windows is not None
+        return WithWindows(
             dataset,
             self._bank(dataset, windows),
             seconds=windows.seconds,
             per_second=windows.per_second,
             random=dataset.training or windows.test_draw == "random",
         )
-        return super()._loader(banked, batch, sampler)
 
     def _check_counts(self, dataset: AvaDataset) -> None:
         """Find before a pass over a list what would make its mAP an error, or nonsense."""

@@ -10,6 +10,7 @@ TOOLS: tuple[str, ...] = (
     "eval_metric",
     "report_accuracy",
     "report_map",
+    "bank_draws",
     "confusion_matrix",
     "analyze_logs",
     "print_config",
