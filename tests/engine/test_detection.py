@@ -3,8 +3,6 @@
 import logging
 import os
 import signal
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -24,7 +22,6 @@ from praxiscope.engine.detection import recall_at
 from praxiscope.engine.detection_data import DetectionData
 from praxiscope.engine.detections import list_detections, write_detections
 from praxiscope.engine.testing import ScoreOptions, run_detection_test
-from praxiscope.engine.trainer import Devices
 from praxiscope.engine.training import TrainOptions, run_training
 from praxiscope.errors import DataError, PraxiscopeError, RecipeError, VideoError
 from praxiscope.metrics.ava import evaluate_files
@@ -314,27 +311,6 @@ def test_another_batch_scales_the_learning_rate_when_asked(
     assert "learning rate scaled from 0.02 to 0.00125" in caplog.text
 
 
-def test_two_processes_give_each_key_frame_once_and_the_same_map(
-    actors: AvaDatasetFiles, model: Detector, tmp_path: Path
-) -> None:
-    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
-    done = subprocess.run(
-        [*torchrun, "-m", __name__, str(actors.root), str(tmp_path)],
-        env=os.environ | {"CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1"},
-        cwd=Path(__file__).parents[2],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=300,
-    )
-    assert done.returncode == 0, done.stderr
-    alone = run_detection_test(model, small(actors))
-    found = list_detections(alone.frames, small(actors).val, min_score=0.002)
-    write_detections(tmp_path / "alone.csv", found)
-    assert (tmp_path / "two.csv").read_text() == (tmp_path / "alone.csv").read_text()
-    assert float((tmp_path / "map.txt").read_text()) == alone.metrics["mAP@0.5IOU"]
-
-
 def test_a_validation_list_shorter_than_the_processes_is_refused_before_training(
     actors: AvaDatasetFiles, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -345,25 +321,3 @@ def test_a_validation_list_shorter_than_the_processes_is_refused_before_training
         data.setup("fit")
     many.limit_val_batches = 0  # --no-validate
     data.setup("fit")
-
-
-def _one_of_two(root: Path, folder: Path) -> None:
-    """What each process does: test the made-up network, then train and validate."""
-    torch.set_num_threads(1)
-    actors = AvaDatasetFiles(root)
-    recipe = small(actors)
-    made = made_up.fill(recipe.model.build())
-    assert isinstance(made, Detector)
-    devices = Devices(launcher="pytorch")
-    tested = run_detection_test(made.eval(), recipe, ScoreOptions(devices=devices))
-    if tested.is_main_process:
-        write_detections(
-            folder / "two.csv", list_detections(tested.frames, recipe.val, min_score=0.002)
-        )
-        (folder / "map.txt").write_text(repr(tested.metrics["mAP@0.5IOU"]))
-    recipe = small(actors, model=replace(recipe.model, acrn=True), schedule=Cosine(epochs=1))
-    run_training(recipe, folder / "run", TrainOptions(devices=devices))
-
-
-if __name__ == "__main__":
-    _one_of_two(Path(sys.argv[1]), Path(sys.argv[2]))
