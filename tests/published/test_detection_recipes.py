@@ -32,6 +32,7 @@ from praxiscope.recipe import (
     load_recipe,
 )
 from praxiscope.zoo.cards import cards
+from praxiscope.zoo.download import expected_digest
 
 CONFIGS: dict[str, Any] = json.loads(
     gzip.decompress((Path(__file__).parent / "detection.json.gz").read_bytes())
@@ -125,6 +126,7 @@ def test_the_feature_bank_is_read_as_published(name: str) -> None:
         seconds=banks["window_size"],
         per_second=banks["max_num_sampled_feat"],
     )
+    assert recipe.bank.checkpoint and expected_digest(recipe.bank.checkpoint) == "40061d5f"
     assert recipe.bank.slots == operator["num_lt_feat"]
     assert recipe.model.feature_channels == banks["lfb_channels"] == operator["lt_feat_channels"]
     with torch.device("meta"):

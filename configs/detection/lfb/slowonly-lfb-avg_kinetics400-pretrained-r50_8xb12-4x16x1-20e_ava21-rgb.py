@@ -3,9 +3,9 @@
 Run:       python tools/train.py
                configs/detection/lfb/slowonly-lfb-avg_kinetics400-pretrained-r50_8xb12-4x16x1-20e_ava21-rgb.py
            once slowonly-lfb_ava-pretrained-r50_infer-4x16x1_ava21-rgb.py has filled the two banks.
-Published: no accuracy and no weights; and a configuration of the 0.x generation alone,
-           lfb_avg_kinetics_pretrained_slowonly_r50_4x16x1_20e_ava_rgb. It was that of the maximum
-           but for the operator; so is this one beside the 1.x recipe of the maximum.
+Published: no accuracy and no weights, but a configuration of the 0.x generation,
+           lfb_avg_kinetics_pretrained_slowonly_r50_4x16x1_20e_ava_rgb: identical to that of the
+           maximum but for the operator, as this one is to the 1.x recipe of the maximum.
 Protocol:  AVA 2.1 validation, whole frames of short side 256, mAP at IoU 0.5 over 60 classes, of
            persons that score 0.85 and all their classes.
 Cost:      8 GPUs x 12 key frames; memory and time were not published.

@@ -1,16 +1,15 @@
 """The feature banks of AVA 2.1: persons as SlowOnly R50 sees them, 4 frames every 16.
 
-Its twin
-slowonly-lfb_ava-pretrained-r50_infer-4x16x1_ava21-rgb leaves classes below a probability
-of 0.002 out of mAP, this one none; the banks are equal.
+The twin slowonly-lfb_ava-pretrained-r50_infer-4x16x1_ava21-rgb fills the same banks. It
+counts the classes of a person above a probability of 0.002 in mAP, this one every class.
 
 Run:       python tools/test.py
                configs/detection/lfb/slowonly-lfb-infer_r50_ava21-rgb.py
                CHECKPOINT --eval mAP
            for the training list, and again with --cfg-options dataset_mode=val for the other one.
            CHECKPOINT is one of slowonly_kinetics400-pretrained-r50_8xb16-4x16x1-20e_ava21-rgb.
-Published: the banks of both lists, 1.65 GB, and the weights that made them
-           (praxiscope.presets.detection.BANK_CHECKPOINT); no accuracy of these recipes.
+Published: the banks of both lists, 1.65 GB as half floats, and the weights that made them, which
+           are BANK_CHECKPOINT in praxiscope.presets.detection; no accuracy.
 Protocol:  every key frame of a list, whole frames of short side 256, persons that score 0.9.
 Cost:      a forward pass for each key frame; memory and time were not published.
 Paper:     Long-Term Feature Banks for Detailed Video Understanding, arXiv:1812.05038.

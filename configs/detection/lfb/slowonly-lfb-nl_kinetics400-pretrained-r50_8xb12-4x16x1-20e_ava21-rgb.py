@@ -3,8 +3,8 @@
 Run:       python tools/train.py
                configs/detection/lfb/slowonly-lfb-nl_kinetics400-pretrained-r50_8xb12-4x16x1-20e_ava21-rgb.py
            once slowonly-lfb_ava-pretrained-r50_infer-4x16x1_ava21-rgb.py has filled the two banks.
-Published: 24.05 mAP. Where a second of the bank has more than five persons, five were drawn in
-           testing too, and results differed a little: add --cfg-options bank.test_draw=random.
+Published: 24.05 mAP. Persons of the bank, five a second, were drawn at random in testing too, so that
+           results differed a little: --cfg-options bank.test_draw=random does it.
 Protocol:  AVA 2.1 validation, whole frames of short side 256, mAP at IoU 0.5 over 60 classes, of
            persons that score 0.85 and all their classes.
 Cost:      8 GPUs x 12 key frames, 8620 MiB each; time was not published.
