@@ -1,6 +1,6 @@
 """The feature bank of a video that is made while a detector that reads it looks at the video.
 
-Letters: N clips, n persons of a clip, S seconds of a window, P places a second, C channels.
+Letters: n persons of a clip, S seconds of a window, P places a second, C channels.
 Source: Long-Term Feature Banks, arXiv:1812.05038, Section 3.
 """
 
@@ -160,24 +160,27 @@ def load_bank_maker(
         raise CheckpointError(f"no feature bank can be made for {name}: {error}") from error
     for warning in report.warnings:
         log.warning("%s: %s", file, warning)
-    _check_same_maker(file, reader)
+    with file.open("rb") as opened:
+        warn_of_other_maker(reader, file, file_digest(opened, "sha256").hexdigest())
     model.eval().to(device)
     return BankMaker(model, file, entry.feature_channels, recipe.bank, recipe.train)
 
 
-def _check_same_maker(file: Path, reader: Path) -> None:
-    """Warn if a detector was trained with features of other weights."""
+def warn_of_other_maker(reader: Path, what: Path, made_by: str | None) -> None:
+    """Warn if a detector was trained with features of other weights than those at hand.
+
+    Args:
+        reader: The detector's checkpoint.
+        what: The weights or the bank at hand.
+        made_by: The SHA-256 of the weights; None where nobody knows.
+    """
     recorded = recorded_bank_checkpoint(read_checkpoint_file(reader))
-    if recorded is None:
-        return
-    with file.open("rb") as opened:
-        own = file_digest(opened, "sha256").hexdigest()
-    if own != recorded:
+    if recorded is not None and made_by is not None and made_by != recorded:
         log.warning(
             "%s was trained with a feature bank of other weights (SHA-256 %s...) than %s (%s...): "
             "its scores may mean little.",
             reader,
             recorded[:8],
-            file,
-            own[:8],
+            what,
+            made_by[:8],
         )
