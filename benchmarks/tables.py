@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torchmetrics.functional.classification import multiclass_accuracy
 
-from benchmarks import feature_bank
+from benchmarks import bank_filling, feature_bank, long_term
 from benchmarks.ava_map import evaluate_by_hand, write_files
 from benchmarks.timing import Row, side_by_side
 from praxiscope import create_model, load_recipe
@@ -129,6 +129,8 @@ TABLES: dict[str, Callable[[], Iterator[Row]]] = {
     "metrics": metrics,
     "bank": partial(bank, 4_000),
     "bank_published_size": partial(bank, 80_000),
+    "bank_filling": bank_filling.filling,
+    "long_term": long_term.rows,
     "ava_map": ava_map,
     "model_load": model_load,
     "roi_align": roi_aligns,

@@ -112,7 +112,9 @@ def _check_inputs_stay(args: argparse.Namespace, tested: "VideoList | AvaList") 
 
 
 def _test_detection(args: argparse.Namespace, recipe: DetectionRecipe) -> int:
+    from praxiscope.apps.bank_clips import warn_of_other_maker
     from praxiscope.apps.test_outputs import check_outputs, show_detections
+    from praxiscope.banks.bank import Bank
     from praxiscope.engine.testing import ScoreOptions, run_detection_test
     from praxiscope.engine.trainer import Devices
     from praxiscope.zoo.create import find_checkpoint, load_model
@@ -128,6 +130,9 @@ def _test_detection(args: argparse.Namespace, recipe: DetectionRecipe) -> int:
     )
     file = find_checkpoint(args.checkpoint, args.config)
     model, report = load_model(recipe.model, file, clip=recipe.clip)
+    if recipe.bank is not None and recipe.bank.val.is_file():
+        bank = Bank(recipe.bank.val)
+        warn_of_other_maker(file, bank.path, bank.metadata.get("checkpoint"))
     tested = run_detection_test(model, recipe, options)
     if not tested.is_main_process:
         return 0

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from praxiscope.banks.bank import Bank
+from praxiscope.banks.layout import write_layout
 from praxiscope.cli import main, train_main
 from praxiscope.cli import test_main as run_tests
 from praxiscope.data.ava_lists import read_key_frames
@@ -81,8 +82,9 @@ def figure(printed: str) -> str:
 
 
 def test_the_published_commands_make_banks_and_train_and_test_on_them(
-    published: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+    published: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+) -> None:  # fmt: skip
     monkeypatch.chdir(published)
     infer = [INFER, "baseline.pth", "--eval", "mAP", "--cfg-options", *SMALL_FRAMES]
     assert run_tests(infer) == 0
@@ -111,7 +113,13 @@ def test_the_published_commands_make_banks_and_train_and_test_on_them(
     first = figure(capsys.readouterr().out)
     dumped = read_dump("result.pkl")
     assert len(dumped) == len(seconds)
-    assert run_tests([*test, *SMALL_RUN]) == 0
+    # The same features under another name are used, but not without a word.
+    other = Path("other.safetensors")
+    made_by = {**bank.metadata, "checkpoint": "0" * 64}
+    write_layout(other, bank.videos(), bank.rows, channels=256, dtype="float16", metadata=made_by)
+    assert not caplog.text.count("trained with a feature bank of other weights")
+    assert run_tests([*test, *SMALL_RUN, f"bank.val={other}"]) == 0
+    assert caplog.text.count("trained with a feature bank of other weights") == 1
     assert figure(capsys.readouterr().out) == first
     for again, before in zip(read_dump("result.pkl"), dumped, strict=True):
         np.testing.assert_array_equal(again.scores, before.scores)
