@@ -10,7 +10,15 @@ from pathlib import Path
 import numpy as np
 
 from praxiscope.banks.bank import Bank
-from praxiscope.banks.layout import BANK_TYPES, Array, BankType, Rows, name_bytes, write_layout
+from praxiscope.banks.layout import (
+    BANK_TYPES,
+    Array,
+    BankType,
+    Rows,
+    name_bytes,
+    parts_folder,
+    write_layout,
+)
 from praxiscope.errors import DataError, PraxiscopeError
 from praxiscope.files import check_folder
 
@@ -51,7 +59,7 @@ class BankWriter:
         assert "format" not in (metadata or {}), "a name that the file needs itself"
         self.path = Path(path)
         self.channels, self.dtype, self.metadata = channels, dtype, dict(metadata or {})
-        self._folder = self.path.with_name(f"{self.path.name}.parts")
+        self._folder = parts_folder(self.path)
         if self.path.exists():
             self._check_same(Bank(self.path))
             self._clean()  # what a death right after the end has left

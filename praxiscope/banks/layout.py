@@ -134,12 +134,23 @@ def _header(
     return len(text).to_bytes(8, "little") + text
 
 
+def parts_folder(path: Path) -> Path:
+    """Return where the parts of a bank are until it is finished."""
+    return path.with_name(f"{path.name}.parts")
+
+
 def read_layout(path: Path) -> Layout:
     """Return the arrays of a bank's file, of which nothing is read but the header.
 
     Raises:
         DataError: The file is missing, unreadable, truncated, or no bank.
     """
+    parts = parts_folder(path)
+    if not path.exists() and parts.is_dir():
+        raise DataError(
+            f"{path} is not finished: {parts} has what is done. Run the command that fills it "
+            "again: it goes on there."
+        )
     if not path.is_file():
         found = "is a folder" if path.is_dir() else "does not exist"
         raise DataError(

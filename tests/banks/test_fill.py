@@ -238,3 +238,12 @@ def test_a_bank_is_opened_from_a_folder_that_cannot_be_written_to(tmp_path: Path
         assert writer(path).pending(VIDEOS) == []
     finally:
         tmp_path.chmod(0o755)
+
+
+def test_a_bank_that_is_not_finished_says_so_where_it_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "bank"
+    writer(path).add(VIDEOS[0], *video_rows(VIDEOS[0]))
+    with pytest.raises(DataError, match=r"is not finished: .*bank.parts has what is done"):
+        Bank(path)
+    writer(path).finish()
+    Bank(path)
