@@ -148,7 +148,11 @@ def score_draws(
                     frames[choice].append(frame)
     if not frames[None]:
         raise PraxiscopeError(f"{dataset.name}: no key frame is left, all videos are broken.")
-    found = {choice: _mean_precision(own, recipe) for choice, own in frames.items()}
+    found: dict[int | None, float] = {}
+    with CountProgress("mAP", len(frames), unit="draws") as progress:
+        for choice, own in frames.items():
+            found[choice] = _mean_precision(own, recipe)
+            progress.advance(1)
     even = found.pop(None)
     draws = {seed: found[seed] for seed in seeds}
     return Spread(even, draws, len(frames[None]), crowded)

@@ -3,6 +3,7 @@
 import json
 import re
 import runpy
+import shutil
 import statistics
 import sys
 from dataclasses import replace
@@ -17,6 +18,7 @@ from praxiscope.banks.fill import BankWriter
 from praxiscope.banks.windows import WithWindows
 from praxiscope.cli import tool_main
 from praxiscope.data.ava import AvaDataset
+from praxiscope.data.ava_lists import read_key_frames
 from praxiscope.data.synthetic_ava import ActorVideos, write_ava_dataset
 from praxiscope.engine.testing import ScoreOptions, run_detection_test
 from praxiscope.models.detector import Detector
@@ -139,6 +141,23 @@ def test_what_cannot_be_drawn_is_one_sentence(
     error = capsys.readouterr().err
     assert message in error and error.count("\n") == 1
     assert not list(workdir.iterdir())
+
+
+def test_broken_videos_are_an_error_or_left_out(
+    recipe: Path, workdir: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ava = load_recipe(recipe, kind=DetectionRecipe).val
+    shutil.copytree(ava.root, workdir / "videos")
+    video = read_key_frames(ava).sources[0].path
+    (workdir / "videos" / video).write_bytes(b"no video")
+    command = [str(recipe), str(recipe.with_name("weights.pth")), "--draws", "2", "--out", "x.json"]
+    command += ["--cfg-options", f"val.root={workdir / 'videos'}"]
+    assert tool_main("bank_draws", command) == 2
+    assert video in capsys.readouterr().err
+    assert not (workdir / "x.json").exists()
+    assert tool_main("bank_draws", [*command, "--skip-broken"]) == 0
+    left = [moment for moment in read_key_frames(ava) if moment.source.path != video]
+    assert json.loads((workdir / "x.json").read_text())["key_frames"] == len(left) > 0
 
 
 def test_key_frames_near_a_full_second_are_counted(recipe: Path, tmp_path: Path) -> None:
