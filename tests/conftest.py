@@ -1,5 +1,6 @@
 """Small real data that many tests share, made once a session."""
 
+import multiprocessing
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +13,12 @@ from praxiscope.data.synthetic import MotionDataset, MotionVideos, write_motion_
 @pytest.fixture(scope="session", autouse=True)
 def _one_thread_a_test_process() -> None:
     torch.set_num_threads(1)  # the suite runs on as many processes as there are cores
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _processes_share_what_they_load() -> None:
+    # Else, if the first of them are no loaders' workers, every worker of a loader loads torch.
+    multiprocessing.set_forkserver_preload(["praxiscope.data.recognition"])
 
 
 @pytest.fixture(scope="session")
