@@ -6,6 +6,8 @@ import pickle
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import redirect_stdout
+from io import StringIO
 from pathlib import Path
 
 import cv2
@@ -19,12 +21,13 @@ from praxiscope.data.synthetic import MotionDataset
 from praxiscope.data.video import open_video
 from praxiscope.zoo.cards import cards
 from praxiscope.zoo.weights import save_weights
+from tests.apps.tools.scripts import run_script
 from tests.parity import made_up
 from tests.tiny import tiny_recipe
 
 ROOT = Path(__file__).parents[1]
 SMALL = [
-    *("schedule.epochs=1", "loader.videos_per_device=4", "loader.workers=1"),
+    *("model.width=16", "schedule.epochs=1", "loader.videos_per_device=4", "loader.workers=1"),
     *("train_transform.size=64", "val_views.size=64", "val_views.short_side=72"),
     *("test_views.clips=1", "test_views.size=64", "test_views.short_side=72"),
 ]
@@ -71,22 +74,36 @@ def kinetics(motions: MotionDataset, tmp_path_factory: pytest.TempPathFactory) -
     return folder
 
 
+def in_a_shell(name: str, *options: str) -> str:
+    return run([sys.executable, str(ROOT / "tools" / name), *options], Path.cwd())
+
+
+def in_this_process(name: str, *options: str) -> str:
+    with redirect_stdout(StringIO()) as printed:
+        assert run_script(name, *options) == 0
+    return printed.getvalue()
+
+
 @pytest.mark.parametrize(
-    "config",
+    ("config", "python"),
     [
-        "configs/recognition/slowonly/slowonly_r50_4x16x1_256e_kinetics400_rgb.py",
-        "configs/recognition/slowfast/slowfast_r50_4x16x1_256e_kinetics400_rgb.py",
+        ("configs/recognition/slowonly/slowonly_r50_4x16x1_256e_kinetics400_rgb.py", in_a_shell),
+        (
+            "configs/recognition/slowfast/slowfast_r50_4x16x1_256e_kinetics400_rgb.py",
+            in_this_process,
+        ),
     ],
 )
-def test_the_published_commands_train_and_test(kinetics: Path, config: str) -> None:
+def test_the_published_commands_train_and_test(
+    kinetics: Path, monkeypatch: pytest.MonkeyPatch, config: str, python: Callable[..., str]
+) -> None:
+    monkeypatch.chdir(kinetics)
     work_dir = f"work_dirs/{Path(config).stem}"
-    train = [sys.executable, str(ROOT / "tools/train.py"), config, "--work-dir", work_dir]
-    train += ["--validate", "--seed", "0", "--deterministic", "--cfg-options", *SMALL]
-    run(train, kinetics)
-    checkpoint = f"{work_dir}/epoch_1.pth"
-    test = [sys.executable, str(ROOT / "tools/test.py"), config, checkpoint]
-    test += ["--eval", "top_k_accuracy", "mean_class_accuracy", "--out", "result.json"]
-    printed = run([*test, "--average-clips=prob", "--cfg-options", *SMALL], kinetics)
+    options = ["--validate", "--seed", "0", "--deterministic", "--cfg-options", *SMALL]
+    python("train.py", config, "--work-dir", work_dir, *options)
+    test = [config, f"{work_dir}/epoch_1.pth", "--eval", "top_k_accuracy", "mean_class_accuracy"]
+    test += ["--out", "result.json", "--average-clips=prob", "--cfg-options", *SMALL]
+    printed = python("test.py", *test)
     scores = np.array(json.loads((kinetics / "result.json").read_text()))
     assert scores.shape == (8, 400)
     np.testing.assert_allclose(scores.sum(1), 1, atol=1e-5)
