@@ -6,6 +6,7 @@ Letters: S seconds of a window, P places a second, C channels.
 from dataclasses import replace
 
 import numpy as np
+import numpy.typing as npt
 from torch import Tensor
 from torch.utils.data import Dataset
 
@@ -77,10 +78,11 @@ class WithWindows(Dataset[ActorSample | Broken]):
         return count
 
 
-def count_unseen(key_frames: KeyFrames, bank: Bank) -> int:
-    """Return how many key frames have no feature of their own second in the bank."""
+def find_unseen(key_frames: KeyFrames, bank: Bank) -> npt.NDArray[np.int64]:
+    """Return the places of the key frames without a feature of their own second in the bank."""
     seconds = np.floor(key_frames.timestamps)
-    return sum(
-        len(places) - int(np.isin(seconds[places], bank.rows(video).seconds).sum())
+    unseen = [
+        places[~np.isin(seconds[places], bank.rows(video).seconds)]
         for video, places in key_frames.by_video().items()
-    )
+    ]
+    return np.sort(np.concatenate(unseen))

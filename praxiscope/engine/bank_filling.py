@@ -6,18 +6,21 @@ Letters: K persons of a batch, m persons of a key frame, C channels.
 import logging
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from hashlib import file_digest
 from pathlib import Path
+from typing import TypeVar
 
+import lightning
 import numpy as np
 import numpy.typing as npt
 import torch
 
 from praxiscope.banks.bank import Bank
 from praxiscope.banks.fill import BankWriter
+from praxiscope.banks.windows import find_unseen
 from praxiscope.data.ava import AvaDataset
 from praxiscope.data.ava_in_order import KeyFramesInOrder
 from praxiscope.data.ava_lists import AvaList, read_key_frames
@@ -27,13 +30,14 @@ from praxiscope.engine.trainer import BROKEN, Devices, fabric_from, from_all, li
 from praxiscope.errors import DataError, PraxiscopeError, RecipeError, VideoError
 from praxiscope.models.detector import Detector, actor_probabilities
 from praxiscope.recipe import BankRecipe
-from praxiscope.types import ActorBatch, Broken, ScoredFrame
+from praxiscope.types import ActorBatch, Broken, Indices, ScoredFrame
 
 log = logging.getLogger(__name__)
 
 CLIPS_ON_GPU = 8  # in the network at a time; all of one video, whoever has that
 
 Features = npt.NDArray[np.float32]  # (K, C)
+Result = TypeVar("Result")
 Rows = tuple[npt.NDArray[np.int64], Features]  # seconds (K,), features
 
 
@@ -127,50 +131,92 @@ def fill_bank(
     cores = max(1, num_cores() // getattr(fabric.strategy, "num_processes", 1))
     workers = cores if recipe.loader.workers is None else recipe.loader.workers
     looker = _Looker(model.eval().to(fabric.device), writer.channels, 1 if on_gpu else cores)
-    broken: dict[str, Broken] = {}
-    started = time.monotonic()
     loader = make_stream_loader(
         KeyFramesInOrder(dataset, list(mine.values()), batch=CLIPS_ON_GPU if on_gpu else 1),
         workers=min(workers, len(mine)),
     )
-    with CountProgress(
+    progress = CountProgress(
         f"filling {path.name}",
         sum(map(len, mine.values())),
         unit="key frames",
         shown=fabric.is_global_zero,
-    ) as progress:
-        due = {video: len(own) for video, own in mine.items()}
-        rows: dict[str, list[Rows]] = {video: [] for video in mine}
-        for batch, features in looker.all(loader):
-            if batch.broken and not options.skip_broken:
-                raise VideoError(batch.broken[0].reason)
-            for one in batch.broken:
-                moment = dataset.key_frames[one.index]
-                broken[f"{moment.video},{moment.timestamp:04g}"] = one
-            video = (batch.videos or [one.video for one in batch.broken])[0]
-            rows[video].append((_seconds(batch), features))
-            count = len(batch) + len(batch.broken)
-            due[video] -= count
-            if not due[video]:
-                seconds, found = zip(*rows.pop(video), strict=True)
-                writer.add(video, np.concatenate(seconds), np.concatenate(found))
-            progress.advance(count)
+    )
+    started = time.monotonic()
+
+    def work() -> tuple[int, dict[int, Broken]]:
+        broken = _fill(writer, mine, looker.all(loader), progress, options.skip_broken)
+        return progress.done, broken
+
+    parts = _in_all(fabric, work)
     taken = time.monotonic() - started
-    parts = from_all(fabric, (progress.done, broken))
-    broken = {name: one for _, part in parts for name, one in part.items()}
+    _in_all(fabric, lambda: writer.finish(places).path if fabric.is_global_zero else path)
+    bank = Bank(path)
+    broken = {place: one for _, part in parts for place, one in part.items()}
+    for place in find_unseen(dataset.key_frames, bank).tolist():
+        video = dataset.key_frames[place].video
+        before = "it was left out when the bank was begun: remove the bank to try it again"
+        broken.setdefault(place, Broken(video, place, f"{bank.path}: {before}."))
     if fabric.is_global_zero:
-        path_of_list = options.work_dir / BROKEN
-        list_broken(path_of_list, broken, finished=True, items="key frames")
-        writer.finish(places)
-    fabric.barrier()
+        times = dataset.key_frames.timestamps
+        lines = {f"{one.video},{times[place]:04g}": one for place, one in broken.items()}
+        list_broken(options.work_dir / BROKEN, lines, finished=True, items="key frames")
     return Filled(
-        bank=Bank(path),
+        bank=bank,
         key_frames=sum(done for done, _ in parts),
         seconds=taken,
         model_share=looker.busy / (taken * looker.threads),
         broken=tuple(broken.values()),
         is_main_process=fabric.is_global_zero,
     )
+
+
+def _fill(
+    writer: BankWriter,
+    places: Mapping[str, Indices],
+    looks: Iterable[tuple[ActorBatch, Features]],
+    progress: CountProgress,
+    skip_broken: bool,
+) -> dict[int, Broken]:
+    """Write every video as soon as all of its key frames are there; return the broken ones."""
+    due = {video: len(own) for video, own in places.items()}
+    rows: dict[str, list[Rows]] = {video: [] for video in places}
+    broken: dict[int, Broken] = {}
+    with progress:
+        for batch, features in looks:
+            if batch.broken and not skip_broken:
+                raise VideoError(batch.broken[0].reason)
+            broken |= {one.index: one for one in batch.broken}
+            video = (batch.videos or [one.video for one in batch.broken])[0]
+            seconds = np.floor(batch.timestamps).astype(np.int64)
+            persons = [len(boxes) for boxes in batch.proposals]
+            rows[video].append((np.repeat(seconds, persons), features))
+            count = len(batch) + len(batch.broken)
+            due[video] -= count
+            if not due[video]:
+                parts = zip(*rows.pop(video), strict=True)
+                writer.add(video, *map(np.concatenate, parts))
+            progress.advance(count)
+    return broken
+
+
+def _in_all(fabric: lightning.Fabric, work: Callable[[], Result]) -> list[Result]:
+    """Return what ``work`` gives in each process; what it raises in one is raised in all of them.
+
+    A process that left without a word would be waited for.
+    """
+    result: Result | PraxiscopeError
+    try:
+        result = work()
+    except PraxiscopeError as error:
+        result = error
+        if fabric.world_size > 1:
+            log.error("%s The other processes go on to their end.", error)
+    results: list[Result] = []
+    for one in from_all(fabric, result):
+        if isinstance(one, PraxiscopeError):
+            raise one
+        results.append(one)
+    return results
 
 
 def score_bank(model: Detector, bank: Bank, ava: AvaList) -> tuple[ScoredFrame, ...]:
@@ -267,9 +313,3 @@ class _Looker:
             found = self.model.person_features(moved.clips, moved.proposals)
             features: Features = found.float().cpu().numpy()
         return features, time.monotonic() - started
-
-
-def _seconds(batch: ActorBatch) -> npt.NDArray[np.int64]:
-    """Return the second of every person of a batch (K,)."""
-    seconds = np.floor(batch.timestamps).astype(np.int64)
-    return np.repeat(seconds, [len(boxes) for boxes in batch.proposals])

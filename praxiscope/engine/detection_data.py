@@ -5,7 +5,7 @@ from functools import cached_property
 from pathlib import Path
 
 from praxiscope.banks.bank import Bank
-from praxiscope.banks.windows import WithWindows, count_unseen
+from praxiscope.banks.windows import WithWindows, find_unseen
 from praxiscope.data.ava import AvaDataset
 from praxiscope.data.ava_lists import AvaList
 from praxiscope.data.batch import EpochSampler, ShardSampler, VideoLoader, collate_actors
@@ -78,7 +78,7 @@ class DetectionData(RunData):
                 dataset.name,
                 missing[0],
             )
-        unseen = count_unseen(dataset.key_frames, bank)
+        unseen = len(find_unseen(dataset.key_frames, bank))
         if unseen:
             log.warning(
                 "%s: %d of %d key frames of %s are seen without a feature of their own second.",

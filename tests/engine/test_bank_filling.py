@@ -212,6 +212,7 @@ def test_broken_key_frames_can_be_left_out_and_are_listed(
     lines = (tmp_path / "broken.txt").read_text().splitlines()
     assert len(lines) == len(left.broken) > 0
     assert lines[0].startswith("train_00001,0005\t")
+    assert "train_00001 at 5 s: " in lines[0]
     assert "broken key frames were left out" in caplog.text
     for video in filled.bank.videos():
         ours, whole = left.bank.rows(video), filled.bank.rows(video)
@@ -219,6 +220,10 @@ def test_broken_key_frames_can_be_left_out_and_are_listed(
             assert len(ours.seconds) < len(whole.seconds)
         else:
             np.testing.assert_array_equal(ours.features, whole.features)
+    # A later look at the bank says so again, though it does not know why.
+    again = fill_bank(model, spoilt, tmp_path / "x", options, metadata=MADE_BY)
+    assert [one.index for one in again.broken] == sorted(one.index for one in left.broken)
+    assert "it was left out when the bank was begun" in (tmp_path / "broken.txt").read_text()
     scored = score_bank(model, left.bank, spoilt.list)
     assert len(scored) == filled.key_frames - len(left.broken)
 

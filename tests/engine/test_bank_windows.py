@@ -14,7 +14,7 @@ import torch
 from praxiscope.banks.bank import Bank
 from praxiscope.banks.fill import BankWriter
 from praxiscope.banks.layout import BankType
-from praxiscope.banks.windows import WithWindows, count_unseen
+from praxiscope.banks.windows import WithWindows, find_unseen
 from praxiscope.data.ava import AvaDataset
 from praxiscope.data.ava_files import Source
 from praxiscope.data.ava_key_frames import KeyFrame, KeyFrames
@@ -197,7 +197,7 @@ def test_a_list_of_the_size_of_ava_is_looked_up_in_a_moment(tmp_path: Path) -> N
         writer.add(f"{number:03d}", seconds, np.ones((len(seconds), 1), np.float16))
     bank = writer.finish()
     begin = time.process_time()
-    unseen = count_unseen(key_frames, bank)
+    unseen = len(find_unseen(key_frames, bank))
     assert time.process_time() - begin < 0.5
     assert unseen == 890 + sum(range(3, 92))
 
