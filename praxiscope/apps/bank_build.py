@@ -62,7 +62,7 @@ def build(args: argparse.Namespace) -> int:
 def test_bank(args: argparse.Namespace, recipe: "BankRecipe") -> int:
     """Fill a recipe's bank and print the mAP of what is in it, as the published command does."""
     from praxiscope.apps.test_outputs import check_outputs, show_detections
-    from praxiscope.engine.bank_filling import score_bank
+    from praxiscope.engine.bank_scores import score_bank
 
     for option, given in (
         ("--average-clips", args.average_clips is not None),

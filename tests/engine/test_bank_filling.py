@@ -22,8 +22,8 @@ from praxiscope.engine.bank_filling import (
     FillOptions,
     bank_metadata,
     fill_bank,
-    score_bank,
 )
+from praxiscope.engine.bank_scores import score_bank
 from praxiscope.engine.testing import run_detection_test
 from praxiscope.errors import DataError, PraxiscopeError, RecipeError, VideoError
 from praxiscope.models.detector import Detector
