@@ -35,9 +35,10 @@ from praxiscope.zoo.cards import card
 from praxiscope.zoo.weights import save_weights
 
 NAME = "slowonly_r50_4x16x1_256e_kinetics400_rgb"
-FAST = (
+FAST = (  # a narrow network on one small view
     "test_views.clips=1",
     "test_views.crops=1",
+    "model.width=8",
     "test_views.size=64",
     "test_views.short_side=64",
 )
@@ -46,7 +47,7 @@ FAST = (
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("weights") / "w.pth"
-    save_weights(praxiscope.create_model(NAME), path)
+    save_weights(load_recipe(NAME, FAST).model.build(), path)
     return path
 
 
@@ -76,7 +77,8 @@ def test_a_recipe_that_averages_logits_is_followed(weights: Path, video: Path) -
     records = [Record(video.name, ())]
     sample = RecognitionDataset(videos, recipe.clip, recipe.test_views, records=records)[0]
     assert isinstance(sample, Sample)
-    model = praxiscope.create_model(NAME, weights)
+    model, _ = create.load_model(recipe.model, weights)
+    model.eval()
     with torch.inference_mode():
         logits = model(sample.clips)
     torch.testing.assert_close(scores("score"), logits.mean(0).softmax(0))
@@ -85,7 +87,7 @@ def test_a_recipe_that_averages_logits_is_followed(weights: Path, video: Path) -
 
 
 def test_weights_that_are_no_numbers_are_refused(video: Path, tmp_path: Path) -> None:
-    model = praxiscope.create_model(NAME)
+    model = load_recipe(NAME, FAST).model.build()
     with torch.no_grad():
         model.get_parameter("cls_head.fc_cls.bias")[3] = torch.nan
     save_weights(model, tmp_path / "nan.pth")
@@ -111,10 +113,10 @@ def test_class_names_come_from_a_file_of_labels(weights: Path, video: Path, tmp_
     assert list(found.scores)[7] == "action 7"
     labels.write_text("jump\n" * 400)
     with pytest.raises(DataError, match="400 classes have the name 'jump'"):
-        praxiscope.predict(video, NAME, weights, labels=labels)
+        praxiscope.predict(video, NAME, weights, labels=labels, overrides=FAST)
     labels.write_text("too\nfew")
     with pytest.raises(DataError, match="labels.txt names 2 classes"):
-        praxiscope.predict(video, NAME, weights, labels=labels)
+        praxiscope.predict(video, NAME, weights, labels=labels, overrides=FAST)
 
 
 @pytest.mark.parametrize(
@@ -128,7 +130,7 @@ def test_a_file_that_is_no_video_is_named(
     if name != "gone.mp4":
         path.write_bytes(video.read_bytes()[:300] if content is None else content)
     with pytest.raises(VideoError, match=rf"^{path} "):
-        praxiscope.predict(path, NAME, weights)
+        praxiscope.predict(path, NAME, weights, overrides=FAST)
 
 
 FLOW = "slowonly_r50_4x16x1_256e_kinetics400_flow"
@@ -137,7 +139,7 @@ FLOW = "slowonly_r50_4x16x1_256e_kinetics400_flow"
 @pytest.fixture(scope="module")
 def flow_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("flow_weights") / "w.pth"
-    save_weights(praxiscope.create_model(FLOW), path)
+    save_weights(load_recipe(FLOW, FAST).model.build(), path)
     return path
 
 
@@ -169,7 +171,7 @@ def test_a_method_of_flow_that_does_not_exist_is_found_first(video: Path) -> Non
 def test_a_device_that_does_not_exist_is_named(weights: Path, video: Path) -> None:
     for device in ("cuda:77", "abacus"):
         with pytest.raises(PraxiscopeError, match=f"there is no device '{device}'"):
-            praxiscope.predict(video, NAME, weights, device=device)
+            praxiscope.predict(video, NAME, weights, device=device, overrides=FAST)
 
 
 def test_videos_are_found_once_each(motions: MotionDataset) -> None:
