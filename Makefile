@@ -17,7 +17,7 @@ quickstart: .venv/installed
 	$(BIN)/praxiscope quickstart --out quickstart
 
 test: .venv/installed-dev
-	$(BIN)/python -m pytest -n $(PROCESSES) --maxprocesses 4
+	$(BIN)/python -m pytest -n $(PROCESSES) --maxprocesses 4 --dist worksteal
 
 check: lint test
 
