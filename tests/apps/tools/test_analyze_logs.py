@@ -1,14 +1,12 @@
 import json
-import subprocess
-import sys
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
 import pytest
 
 from praxiscope.cli import tool_main
+from tests.apps.tools.scripts import run_script
 
-ROOT = Path(__file__).parents[3]
 TIMES = {1: [9.0, 1.0, 1.2], 2: [9.0, 0.8, 0.8], 3: [9.0, 1.0, 1.0]}
 
 
@@ -55,12 +53,13 @@ def test_curves_are_drawn_into_a_file(tmp_path: Path, log: Path, suffix: str) ->
         assert all(f"<!-- {word} -->" in out.read_text() for word in ("A title", "first", "second"))
 
 
-def test_the_published_command_runs_as_a_script(tmp_path: Path, log: Path) -> None:
-    script = [sys.executable, "tools/analysis/analyze_logs.py", "plot_curve", str(log)]
+def test_the_published_command_runs_as_a_script(
+    tmp_path: Path, log: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     out = tmp_path / "results.pdf"
-    options = ["--keys", "top1_acc", "--out", str(out)]
-    done = subprocess.run([*script, *options], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert done.stdout == f"plot: {out}\n" and out.read_bytes().startswith(b"%PDF")
+    options = ["--keys", "top1_acc", "--out", out]
+    assert run_script("analysis/analyze_logs.py", "plot_curve", log, *options) == 0
+    assert capsys.readouterr().out == f"plot: {out}\n" and out.read_bytes().startswith(b"%PDF")
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,6 @@ import csv
 import json
 import pickle
 import re
-import subprocess
-import sys
 from itertools import pairwise
 from pathlib import Path
 
@@ -20,8 +18,8 @@ from praxiscope.engine.results import dump_predictions
 from praxiscope.recipe import load_recipe
 from praxiscope.zoo.weights import save_weights
 from tests.apps.tools.recipe_file import write_motion_recipe, write_recipe
+from tests.apps.tools.scripts import run_script
 
-ROOT = Path(__file__).parents[3]
 LABELS = [0, 0, 0, 1, 1, 2, 5]
 TAKEN_FOR = [0, 1, 1, 1, 0, 2, 7]
 NAMES = ["left", "right", "up", "down", "in", "out [x]", "turn $_$", "none"]
@@ -85,17 +83,13 @@ def test_chosen_classes_and_a_folder_for_the_plot(tmp_path: Path, command: list[
     assert (tmp_path / "plots/confusion_matrix.png").stat().st_size > 1000
 
 
-def test_the_published_command_runs_as_a_script(tmp_path: Path, command: list[str]) -> None:
-    script = [sys.executable, "tools/analysis/confusion_matrix.py", *command]
+def test_the_published_command_runs_as_a_script(
+    tmp_path: Path, command: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
     plot = tmp_path / "plot.png"
-    done = subprocess.run(
-        [*script, "--show-path", str(plot), "--include-values"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert f"plot: {plot}" in done.stdout and plot.exists()
+    options = ["--show-path", plot, "--include-values"]
+    assert run_script("analysis/confusion_matrix.py", *command, *options) == 0
+    assert f"plot: {plot}" in capsys.readouterr().out and plot.exists()
 
 
 def test_a_checkpoint_is_tested_and_gives_what_its_dump_gives(

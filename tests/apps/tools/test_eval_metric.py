@@ -1,6 +1,4 @@
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -11,8 +9,8 @@ from praxiscope.cli import main, tool_main
 from praxiscope.engine.results import dump_predictions, write_results
 from praxiscope.metrics.classification import evaluate
 from tests.apps.tools.recipe_file import write_recipe
+from tests.apps.tools.scripts import run_script
 
-ROOT = Path(__file__).parents[3]
 LABELS = torch.arange(12) % 8
 
 
@@ -64,17 +62,14 @@ def test_several_labels_are_asked_for_by_the_metric(
     assert capsys.readouterr().out == f"mean_average_precision: {value:.4f}\n"
 
 
-def test_the_published_command_runs_as_a_script(tmp_path: Path, recipe: Path) -> None:
+def test_the_published_command_runs_as_a_script(
+    tmp_path: Path, recipe: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     write_results(tmp_path / "result.pkl", scores_of())
-    command = [sys.executable, "tools/analysis/eval_metric.py", recipe, tmp_path / "result.pkl"]
-    done = subprocess.run(
-        [*map(str, command), "--eval", "top_k_accuracy", "--cfg-options", "schedule.epochs=1"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert done.stdout.splitlines() == [expected(1), expected(5)]
+    options = ["--eval", "top_k_accuracy", "--cfg-options", "schedule.epochs=1"]
+    files = [recipe, tmp_path / "result.pkl"]
+    assert run_script("analysis/eval_metric.py", *files, *options) == 0
+    assert capsys.readouterr().out.splitlines() == [expected(1), expected(5)]
 
 
 @pytest.mark.parametrize(

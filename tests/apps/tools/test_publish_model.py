@@ -1,7 +1,5 @@
 import hashlib
 import re
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +13,8 @@ from praxiscope.models.detector import ActorDetector
 from praxiscope.models.slowonly import SlowOnly
 from praxiscope.zoo.download import expected_digest
 from praxiscope.zoo.weights import load_checkpoint, save_weights
+from tests.apps.tools.scripts import run_script
 
-ROOT = Path(__file__).parents[3]
 WEIGHT = torch.arange(12.0).reshape(3, 4)
 
 
@@ -93,12 +91,13 @@ def test_a_published_model_of_ours_loads_again(
         assert torch.equal(other.state_dict()[name], tensor), name
 
 
-def test_the_published_command_runs_as_a_script(tmp_path: Path) -> None:
+def test_the_published_command_runs_as_a_script(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     files = [checkpoint(tmp_path / "run.pth"), tmp_path / "net.pth"]
-    script = [sys.executable, "tools/misc/publish_model.py", *map(str, files)]
     options = ["--save-keys", "state_dict", "optimizer"]
-    done = subprocess.run([*script, *options], cwd=ROOT, capture_output=True, text=True, check=True)
-    path = Path(done.stdout.strip())
+    assert run_script("misc/publish_model.py", *files, *options) == 0
+    path = Path(capsys.readouterr().out.strip())
     check_name(path, "net")
     assert torch.load(path, weights_only=True).keys() == {"state_dict", "optimizer"}
 

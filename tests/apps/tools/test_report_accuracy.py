@@ -1,8 +1,6 @@
 import json
 import pickle
 import re
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,8 +11,8 @@ from torchmetrics.functional.classification import multiclass_accuracy
 
 from praxiscope.cli import tool_main
 from praxiscope.engine.results import dump_predictions, write_results
+from tests.apps.tools.scripts import run_script
 
-ROOT = Path(__file__).parents[3]
 RGB = torch.randn(40, 9, generator=torch.Generator().manual_seed(1))
 FLOW = torch.randn(40, 9, generator=torch.Generator().manual_seed(2)) * 3
 LABELS = torch.arange(40) % 9
@@ -79,11 +77,12 @@ def test_streams_of_both_layouts_are_fused(
     assert capsys.readouterr().out.splitlines() == lines(fuse())
 
 
-def test_the_published_command_runs_as_a_script(files: Path) -> None:
+def test_the_published_command_runs_as_a_script(
+    files: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     text = "--scores rgb.pkl flow.json --coefficients 1 1 --datalist list.txt --apply-softmax"
-    script = [sys.executable, "tools/analysis/report_accuracy.py", *command(files, text)]
-    done = subprocess.run(script, cwd=ROOT, capture_output=True, text=True, check=True)
-    assert done.stdout.splitlines() == lines(RGB.softmax(1) + FLOW.softmax(1))
+    assert run_script("analysis/report_accuracy.py", *command(files, text)) == 0
+    assert capsys.readouterr().out.splitlines() == lines(RGB.softmax(1) + FLOW.softmax(1))
 
 
 def test_fused_scores_can_be_written_and_used_again(

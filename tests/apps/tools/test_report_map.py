@@ -1,8 +1,6 @@
 import csv
 import json
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +11,7 @@ from praxiscope.engine.detections import as_action_boxes, dump_detections, write
 from praxiscope.metrics.ava_csv import read_truth
 from praxiscope.types import ScoredFrame
 from tests.apps.tools.recipe_file import write_detection_recipe, write_recipe
+from tests.apps.tools.scripts import run_script
 
 ROOT = Path(__file__).parents[3]
 DATA = ROOT / "tests/metrics/data/ava"
@@ -76,16 +75,15 @@ def test_json_and_a_plot_under_another_protocol(tmp_path: Path) -> None:
     assert plot.read_bytes()[:4] == b"\x89PNG"
 
 
-def test_the_script_names_the_line_of_a_mistake(tmp_path: Path) -> None:
+def test_the_script_names_the_line_of_a_mistake(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     wrong = tmp_path / "wrong.csv"
     wrong.write_text("clip,0902,0.1,0.2,0.3,x,1,0.5\n")
-    script = ROOT / "tools/analysis/report_map.py"
-    done = subprocess.run(
-        [sys.executable, script, wrong, *FILES], capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 2
-    assert "wrong.csv, line 1, column 6 (y2): expected a number" in done.stderr
-    assert "Traceback" not in done.stderr
+    assert run_script("analysis/report_map.py", wrong, *FILES) == 2
+    error = capsys.readouterr().err
+    assert "wrong.csv, line 1, column 6 (y2): expected a number" in error
+    assert "Traceback" not in error
 
 
 def test_eval_metric_prints_the_map_of_detections(capsys: pytest.CaptureFixture[str]) -> None:
