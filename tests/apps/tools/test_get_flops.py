@@ -1,13 +1,10 @@
 """The figures are the reference implementation's."""
 
-import runpy
-import sys
-from pathlib import Path
-
 import pytest
 
 from praxiscope.cli import tool_main
 from praxiscope.zoo.cards import card
+from tests.apps.tools.scripts import run_script
 
 SLOWONLY = "slowonly_r50_4x16x1_256e_kinetics400_rgb"
 DETECTOR = "slowonly_kinetics400-pretrained-r50_8xb16-4x16x1-20e_ava21-rgb"
@@ -120,13 +117,6 @@ def test_a_mistake_is_one_sentence(
     assert message in error and error.count("\n") == 1
 
 
-def test_the_published_script_runs(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    script = Path(__file__).parents[3] / "tools/analysis/get_flops.py"
-    monkeypatch.setattr(sys, "argv", [str(script), SLOWONLY])
-    monkeypatch.setattr(sys, "path", list(sys.path))
-    with pytest.raises(SystemExit) as exit_status:
-        runpy.run_path(str(script), run_name="__main__")
-    assert exit_status.value.code == 0
+def test_the_published_script_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_script("analysis/get_flops.py", SLOWONLY) == 0
     assert "Flops: 27.2596 GMac" in capsys.readouterr().out

@@ -74,6 +74,7 @@ def test_json_names_the_class_of_each_object(capsys: pytest.CaptureFixture[str])
 
 
 def test_the_published_command_runs_as_a_script() -> None:
+    # In a process of its own, as the other tools' tests do not: they stand on the same few lines.
     script = [sys.executable, "tools/analysis/print_config.py", NAME]
     options = ["--options", "test_views.clips=2"]
     done = subprocess.run([*script, *options], cwd=ROOT, capture_output=True, text=True, check=True)
