@@ -23,18 +23,18 @@ if TYPE_CHECKING:
 
 def train(args: argparse.Namespace) -> int:
     """Train, and test afterwards if asked to."""
+    recipe = load_recipe(args.config, args.cfg_options)  # before what takes seconds to import
+    if isinstance(recipe, BankRecipe):
+        raise PraxiscopeError(
+            f"{args.config} fills a feature bank and trains nothing: run it with 'praxiscope test' "
+            "or 'praxiscope bank build'."
+        )
     from praxiscope.engine.checkpoints import LATEST
     from praxiscope.engine.testing import ScoreOptions, run_detection_test, run_test
     from praxiscope.engine.trainer import Devices
     from praxiscope.engine.training import TrainOptions, run_training
     from praxiscope.zoo.create import load_model
 
-    recipe = load_recipe(args.config, args.cfg_options)
-    if isinstance(recipe, BankRecipe):
-        raise PraxiscopeError(
-            f"{args.config} fills a feature bank and trains nothing: run it with 'praxiscope test' "
-            "or 'praxiscope bank build'."
-        )
     work_dir = args.work_dir or Path("work_dirs") / find_recipe(args.config).stem
     resume = Path(args.resume) if args.resume else None
     if args.resume in ("latest", "auto"):  # the second is the published spelling

@@ -45,7 +45,7 @@ def bank_recipe(actors: AvaDatasetFiles, folder: Path) -> BankRecipe:
 
 
 def detector(recipe: BankRecipe) -> Detector:
-    model = made_up.fill(recipe.model.build())
+    model = made_up.model(recipe.model)
     assert isinstance(model, Detector)
     return model
 

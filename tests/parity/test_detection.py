@@ -64,7 +64,8 @@ def name(request: pytest.FixtureRequest) -> str:
 
 @lru_cache(maxsize=1)
 def made_up_model(entry: ActorDetector) -> nn.Module:
-    return made_up.fill(entry.build())
+    made: nn.Module = made_up.model(entry)
+    return made
 
 
 def detector(name: str, dtype: torch.dtype = torch.float32) -> Detector:
