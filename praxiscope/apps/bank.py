@@ -76,10 +76,10 @@ def _info(bank: "Bank") -> int:
         "dtype": bank.dtype,
         "size": f"{status.st_size / 1e6:,.1f} MB",
         "written": f"{datetime.fromtimestamp(status.st_mtime).astimezone():%Y-%m-%d %H:%M %Z}",
-        **bank.metadata,
     }
-    for name, value in facts.items():
-        print(f"{name}: {_in_one_line(value)}")
+    said = {name: value for name, value in bank.metadata.items() if name not in facts}
+    for name, value in (facts | said).items():
+        print(_in_one_line(f"{name}: {value}"))
     return 0
 
 

@@ -13,13 +13,14 @@ from tests.banks.banks import write_bank
 
 def test_info_says_what_a_bank_holds(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "val.safetensors"
-    write_bank(path, {"v": {5: 3, 7: 1}, "w": {}}, metadata={"model": "slow\x1b[31m", "b": "c"})
+    said = {"model": "slow\x1b[31m", "b": "c", "rows": "99", "z\x1b": ""}
+    write_bank(path, {"v": {5: 3, 7: 1}, "w": {}}, metadata=said)
     os.utime(path, (0, 86400 * 365))
     assert main(["bank", "info", str(path)]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[:5] == ["videos: 2", "seconds: 2", "rows: 4", "channels: 4", "dtype: float16"]
     assert lines[6].startswith("written: 1971-01-01") or lines[6].startswith("written: 1970-12-31")
-    assert lines[7:] == ["b: c", "model: slow?[31m"]
+    assert lines[7:] == ["b: c", "model: slow?[31m", "z?: "]
 
 
 def test_check_counts_what_is_missing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
