@@ -55,7 +55,9 @@ def build(args: argparse.Namespace) -> int:
             out = recipe.bank.val if args.mode == "val" else recipe.bank.train
         recipe = bank_recipe_of(recipe)
     recipe = replace(recipe, dataset_mode=args.mode or recipe.dataset_mode)
-    _fill(args, args.recipe, recipe, out or recipe.path, work_dir=(out or recipe.path).parent)
+    path = out or recipe.path
+    outputs = recipe.model.num_classes  # of a classifier that is not used: any number will do
+    _fill(args, args.recipe, recipe, path, work_dir=path.parent, num_classes=outputs)
     return 0
 
 
@@ -63,6 +65,7 @@ def test_bank(args: argparse.Namespace, recipe: "BankRecipe") -> int:
     """Fill a recipe's bank and print the mAP of what is in it, as the published command does."""
     from praxiscope.apps.test_outputs import check_outputs, show_detections
     from praxiscope.engine.bank_scores import score_bank
+    from praxiscope.engine.detection_data import check_classes_counted, check_num_classes
 
     for option, given in (
         ("--average-clips", args.average_clips is not None),
@@ -72,6 +75,8 @@ def test_bank(args: argparse.Namespace, recipe: "BankRecipe") -> int:
         if given:
             raise PraxiscopeError(f"{option} has no meaning where a feature bank is filled.")
     check_outputs(args.out, args.dump)
+    check_num_classes(recipe.list, recipe.model)
+    check_classes_counted(recipe.list)
     filled = _fill(args, args.config, recipe, recipe.path, work_dir=args.work_dir)
     if filled is None:
         return 0
@@ -89,9 +94,18 @@ def test_bank(args: argparse.Namespace, recipe: "BankRecipe") -> int:
 
 
 def _fill(
-    args: argparse.Namespace, name: str, recipe: "BankRecipe", path: Path, *, work_dir: Path
+    args: argparse.Namespace,
+    name: str,
+    recipe: "BankRecipe",
+    path: Path,
+    *,
+    work_dir: Path,
+    num_classes: int | None = None,
 ) -> "tuple[Detector, Bank] | None":
-    """Fill a bank and say how that went; None in processes that are not the main one."""
+    """Fill a bank and say how that went; None in processes that are not the main one.
+
+    ``num_classes``: see :func:`praxiscope.zoo.create.load_model`.
+    """
     from praxiscope.engine.bank_filling import FillOptions, bank_metadata, fill_bank
     from praxiscope.engine.trainer import Devices
     from praxiscope.recipe import find_recipe
@@ -100,7 +114,7 @@ def _fill(
     file = find_checkpoint(args.checkpoint, name)
     if path.resolve() == file.resolve():
         raise PraxiscopeError(f"{path} is the checkpoint itself: name another place for the bank.")
-    model, report = load_model(recipe.model, file, clip=recipe.clip)
+    model, report = load_model(recipe.model, file, num_classes=num_classes, clip=recipe.clip)
     options = FillOptions(
         skip_broken=args.skip_broken,
         work_dir=work_dir,

@@ -118,8 +118,11 @@ class KeyFrames(Sequence[KeyFrame]):
         if self._proposals_from is not None:
             boxes_from, boxes = self._proposals_from, self._proposals
         found = sha256()
+        sources = dict(self._videos)
         for video, places in sorted(self.by_video().items()):
             found.update(video.encode(errors="replace") + b"\0")
+            begin = sources[video].fps, sources[video].first_timestamp
+            found.update(np.array(begin, np.float64).tobytes())
             found.update(self._timestamps[places].tobytes())
             for place in places.tolist():
                 found.update(boxes[slice(*boxes_from[place : place + 2].tolist())].tobytes())

@@ -46,7 +46,7 @@ class FillOptions:
 
     Args:
         skip_broken: Leave out key frames that cannot be decoded, and list them.
-        work_dir: Where ``broken.txt`` goes if some are left out.
+        work_dir: Where ``<bank>_broken.txt`` goes if some are left out.
     """
 
     skip_broken: bool = False
@@ -67,14 +67,19 @@ class Filled:
 
 
 def bank_metadata(recipe: BankRecipe, name: str, checkpoint: Path) -> dict[str, str]:
-    """Return what a bank says of its making: the network, the weights' SHA-256, the recipe."""
+    """Return what a bank says of its making: the network, the weights' SHA-256, the recipe.
+
+    And which frames were seen, so that a build does not go on with others.
+    """
     with checkpoint.open("rb") as file:
         digest = file_digest(file, "sha256").hexdigest()
+    short_side = recipe.test_transform.short_side[0]
     return {
         "network": recipe.model.feature_network,
         "checkpoint": digest,
         "recipe": name,
         "clip": f"{recipe.clip.frames}x{recipe.clip.stride}",
+        "frames": f"{recipe.list.kind}, {recipe.list.late} late, short side {short_side}",
     }
 
 
@@ -105,7 +110,7 @@ def fill_bank(
     dataset = AvaDataset(recipe.list, recipe.clip, recipe.test_transform, training=False)
     if recipe.model.channels != 3:
         raise RecipeError(f"{dataset.name} is a list of RGB videos: set model.network.channels=3.")
-    if not options.skip_broken:
+    if not options.skip_broken and not path.exists():  # of a finished bank nothing is decoded
         dataset.check_files()
     places = dataset.key_frames.by_video()
     writer = BankWriter(
@@ -147,7 +152,7 @@ def fill_bank(
         return progress.done, broken
 
     parts = _in_all(fabric, work)
-    taken = time.monotonic() - started
+    taken = max(time.monotonic() - started, 1e-9)
     _in_all(fabric, lambda: writer.finish(places).path if fabric.is_global_zero else path)
     bank = Bank(path)
     broken = {place: one for _, part in parts for place, one in part.items()}
@@ -158,7 +163,8 @@ def fill_bank(
     if fabric.is_global_zero:
         times = dataset.key_frames.timestamps
         lines = {f"{one.video},{times[place]:04g}": one for place, one in broken.items()}
-        list_broken(options.work_dir / BROKEN, lines, finished=True, items="key frames")
+        listed = options.work_dir / f"{path.stem}_{BROKEN}"  # banks of a folder have one each
+        list_broken(listed, lines, finished=True, items="key frames")
     return Filled(
         bank=bank,
         key_frames=sum(done for done, _ in parts),

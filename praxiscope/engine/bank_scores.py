@@ -27,7 +27,7 @@ def score_bank(model: Detector, bank: Bank, ava: AvaList) -> tuple[ScoredFrame, 
             "'praxiscope test' and a recipe of detection."
         )
     found: dict[int, ScoredFrame] = {}
-    device = next(model.parameters()).device
+    device = next(model.eval().parameters()).device
     key_frames = read_key_frames(ava)
     for video, places in key_frames.by_video().items():
         moments = [key_frames[place] for place in places.tolist()]

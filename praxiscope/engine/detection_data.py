@@ -14,6 +14,7 @@ from praxiscope.engine.detections import truth_of
 from praxiscope.engine.loading import Items, RunData, Stage
 from praxiscope.errors import DataError
 from praxiscope.metrics.ava import check_truth
+from praxiscope.models.detector import ActorDetector
 from praxiscope.recipe import BankWindows, DetectionRecipe
 from praxiscope.types import ItemKey
 
@@ -39,13 +40,7 @@ class DetectionData(RunData):
     def check(self, stage: Stage) -> None:
         """See :meth:`RunData.check`."""
         dataset: AvaDataset = getattr(self, f"{stage}_set")  # read when it is asked for
-        outputs = self.recipe.model.num_classes
-        if dataset.ava.num_classes != outputs:
-            raise DataError(
-                f"{dataset.name} has {dataset.ava.num_classes} outputs, the background among them, "
-                f"and the model {outputs}: set the num_classes of the lists and of model.network "
-                "to the same number."
-            )
+        check_num_classes(dataset.ava, self.recipe.model)
         if self.recipe.model.channels != 3:
             raise DataError(
                 f"{dataset.name} is a list of RGB videos: set model.network.channels=3."
@@ -133,8 +128,7 @@ class DetectionData(RunData):
                 f"{dataset.name}: its AvaList.classes are not those of the training list "
                 f"{train.annotations} in the same order: the same output would mean two things."
             )
-        truth = truth_of(ava)
-        check_truth(truth.boxes, truth.names, dataset.name)
+        check_classes_counted(ava)
 
     @cached_property
     def train_set(self) -> AvaDataset:
@@ -162,6 +156,22 @@ class DetectionData(RunData):
             threads=self.threads,
             one_frame=self.one_frame,
         )
+
+
+def check_num_classes(ava: AvaList, model: ActorDetector) -> None:
+    """Raise :class:`DataError` unless a list and a detector have the same number of outputs."""
+    if ava.num_classes != model.num_classes:
+        raise DataError(
+            f"{ava.annotations} has {ava.num_classes} outputs, the background among them, and the "
+            f"model {model.num_classes}: set the num_classes of the lists and of model.network to "
+            "the same number."
+        )
+
+
+def check_classes_counted(ava: AvaList) -> None:
+    """Raise :class:`DataError` if a list has no mAP, whatever is detected."""
+    truth = truth_of(ava)
+    check_truth(truth.boxes, truth.names, str(ava.annotations))
 
 
 def check_same_weights(train: Bank, val: Bank) -> None:

@@ -54,8 +54,11 @@ class BankRecipe:
         check_choice(self.dtype, "BankRecipe.dtype", BANK_TYPES)
         check_number(self.min_score, "BankRecipe.min_score", -inf, 1)
         check_protocol(self.protocol)
-        if self.test_transform.flip or len(set(self.test_transform.short_side)) > 1:
-            raise RecipeError("BankRecipe.test_transform must not draw: one length, no flip.")
+        transform = self.test_transform
+        if transform.flip or len(set(transform.short_side)) > 1 or transform.size is not None:
+            raise RecipeError(
+                "BankRecipe.test_transform must not draw: one length, no crop (size=None), no flip."
+            )
 
     @property
     def list(self) -> AvaList:

@@ -136,6 +136,9 @@ def test_the_twin_and_bank_build_fill_the_same_bank(
     assert main([*build, "--out", str(ours), *options]) == 0
     assert main([*build, "--out", str(ours), *options]) == 0
     assert "it was finished before: nothing was left to do" in capsys.readouterr().out
+    assert main([*build, "--out", str(ours), *options, "test_transform.short_side=(40,40)"]) == 2
+    error = capsys.readouterr().err
+    assert "was made with frames 'frames, 1 late, short side 32', this run has" in error
     twin = [TWIN, "baseline.pth", "--out", str(tmp_path / "x.csv"), *options]
     assert run_tests([*twin, "dataset_mode=val", f"folder={tmp_path}"]) == 0
     assert (tmp_path / "x.csv").read_text().startswith(VIDEOS["val"][0])
@@ -145,9 +148,8 @@ def test_the_twin_and_bank_build_fill_the_same_bank(
     paths = [f"bank.train={tmp_path / 't'}", f"bank.val={tmp_path / 'v'}"]
     assert main(["bank", "build", NON_LOCAL, "baseline.pth", *options, *paths]) == 0
     assert Bank(tmp_path / "t").videos() == tuple(sorted(VIDEOS["train"]))
-    assert (
-        main(["bank", "build", NON_LOCAL, "baseline.pth", "--mode", "val", *options, *paths]) == 0
-    )
+    build = ["bank", "build", NON_LOCAL, "baseline.pth", "--mode", "val", *options, *paths]
+    assert main([*build, "model.network.num_classes=9"]) == 0  # the classifier is not used
     np.testing.assert_array_equal(Bank(tmp_path / "v").arrays[2], Bank(ours).arrays[2])
 
 
@@ -158,6 +160,10 @@ def test_the_twin_and_bank_build_fill_the_same_bank(
         (["--fuse-conv-bn"], "--fuse-conv-bn has no meaning"),
         (["--eval", "top_k_accuracy"], "--eval top_k_accuracy has no meaning"),
         (["--out", "x.json"], "x.json: results are written as .csv"),
+        (
+            ["--cfg-options", "model.network.num_classes=9"],
+            "has 81 outputs, the background among them, and the model 9",
+        ),
         (
             ["--cfg-options", "dataset_mode=test"],
             "dataset_mode=test: Input should be 'train' or 'val'",

@@ -132,4 +132,5 @@ def test_the_digest_of_a_list_is_that_of_its_persons(actors: AvaDatasetFiles) ->
         return dataset(replace(ava, **changes), Clip(frames=2, stride=2)).key_frames.digest()
 
     assert digest() == digest()
-    assert len({digest(), digest(min_score=0.99), digest(proposals=None)}) == 3
+    persons = {digest(), digest(min_score=0.99), digest(proposals=None)}
+    assert len(persons | {digest(fps=29.97), digest(first_timestamp=0.5)}) == 5

@@ -87,6 +87,7 @@ def test_a_bank_says_how_it_was_made(recipe: BankRecipe, filled: Filled, tmp_pat
     assert said["checkpoint"] == sha256(b"weights").hexdigest()
     assert said["recipe"] == "mine"
     assert said["clip"] == "2x2"
+    assert said["frames"] == "video, 0 late, short side 32"
     assert said["network"] == recipe.model.feature_network
     assert "depth=14" in said["network"]
 
@@ -96,7 +97,7 @@ def test_the_scores_of_a_bank_are_those_of_a_test(
 ) -> None:
     exact = replace(recipe, dtype="float32", folder=tmp_path, dataset_mode="val")
     bank = fill_bank(model, exact, metadata=MADE_BY).bank
-    scored = score_bank(model, bank, exact.list)
+    scored = score_bank(model.train(), bank, exact.list)  # dropout would be noticed
     tested = run_detection_test(model, small(actors, model=recipe.model)).frames
     assert len(scored) == len(tested) > 0
     for ours, theirs in zip(scored, tested, strict=True):
@@ -178,7 +179,8 @@ def test_a_stopped_build_goes_on_where_it_was(
     assert f"{kept} of {VIDEOS} videos are done already." in caplog.text
     assert again.key_frames < filled.key_frames
     assert path.read_bytes() == filled.bank.path.read_bytes()
-    assert fill_bank(model, recipe, path, metadata=MADE_BY).key_frames == 0
+    finished = replace(recipe, train=replace(recipe.train, root=tmp_path))  # no video is there
+    assert fill_bank(model, finished, path, metadata=MADE_BY).key_frames == 0
 
 
 @pytest.fixture
@@ -209,7 +211,7 @@ def test_broken_key_frames_can_be_left_out_and_are_listed(
 ) -> None:
     options = FillOptions(skip_broken=True, work_dir=tmp_path)
     left = fill_bank(model, spoilt, tmp_path / "x", options, metadata=MADE_BY)
-    lines = (tmp_path / "broken.txt").read_text().splitlines()
+    lines = (tmp_path / "x_broken.txt").read_text().splitlines()
     assert len(lines) == len(left.broken) > 0
     assert lines[0].startswith("train_00001,0005\t")
     assert "train_00001 at 5 s: " in lines[0]
@@ -223,7 +225,7 @@ def test_broken_key_frames_can_be_left_out_and_are_listed(
     # A later look at the bank says so again, though it does not know why.
     again = fill_bank(model, spoilt, tmp_path / "x", options, metadata=MADE_BY)
     assert [one.index for one in again.broken] == sorted(one.index for one in left.broken)
-    assert "it was left out when the bank was begun" in (tmp_path / "broken.txt").read_text()
+    assert "it was left out when the bank was begun" in (tmp_path / "x_broken.txt").read_text()
     scored = score_bank(model, left.bank, spoilt.list)
     assert len(scored) == filled.key_frames - len(left.broken)
 
@@ -273,3 +275,6 @@ def test_the_bank_of_a_detector_that_reads_one_is_made_without(
     assert val.path == tmp_path / "lfb_val.safetensors"
     with pytest.raises(RecipeError, match="dataset_mode"):
         replace(made, dataset_mode="test")  # type: ignore[arg-type]
+    for drawn in ({"flip": 0.5}, {"short_side": (32, 36)}, {"size": 32}):
+        with pytest.raises(RecipeError, match="test_transform must not draw"):
+            replace(made, test_transform=replace(made.test_transform, **drawn))
