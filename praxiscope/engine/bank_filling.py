@@ -96,8 +96,8 @@ def fill_bank(
     A stopped run goes on with the videos that are not done; see
     :class:`praxiscope.banks.fill.BankWriter`. On a CPU the bytes do not depend on the number of
     processes and threads: a network looks at one key frame in one thread, as many at a time as
-    there are cores. Memory holds a clip and a network's maps for each of them, and the rows of the
-    videos that are being looked at.
+    there are cores. Memory holds a clip and a network's maps for each of them, two clips for each
+    loading process, and the rows of the videos that are being looked at; on a GPU eight for one.
 
     Args:
         path: The file; None takes the recipe's.
