@@ -5,11 +5,13 @@ It forks, so that a process costs nothing. No thread is started before that.
 
 import json
 import os
+import shutil
 import signal
 import socket
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 
@@ -21,6 +23,7 @@ from praxiscope.data.sampling import Clip
 from praxiscope.data.synthetic_ava import AvaDatasetFiles
 from praxiscope.engine.bank_filling import FillOptions, fill_bank
 from praxiscope.engine.trainer import Devices
+from praxiscope.errors import VideoError
 from praxiscope.models.detector import ActorDetector, Detector
 from praxiscope.models.slowonly import SlowOnly
 from praxiscope.recipe import BankRecipe, Loader
@@ -29,6 +32,7 @@ from tests.parity import made_up
 
 MADE_BY = {"checkpoint": "abc"}
 VIDEOS = 5
+REFUSED = 2
 
 
 def bank_recipe(actors: AvaDatasetFiles, folder: Path) -> BankRecipe:
@@ -50,8 +54,12 @@ def detector(recipe: BankRecipe) -> Detector:
     return model
 
 
-def fill(actors: AvaDatasetFiles, path: Path, *, launcher: str = "none") -> None:
+def fill(
+    actors: AvaDatasetFiles, path: Path, *, launcher: str = "none", root: Path | None = None
+) -> None:
+    """Fill the bank of the training list, of the videos in ``root`` if given."""
     recipe = bank_recipe(actors, path.parent)
+    recipe = replace(recipe, train=replace(recipe.train, root=root or actors.folder))
     options = FillOptions(devices=Devices(launcher=launcher))
     fill_bank(detector(recipe), recipe, path, options, metadata=MADE_BY)
 
@@ -87,22 +95,37 @@ def killed(actors: AvaDatasetFiles, folder: Path, seconds: float) -> list[list[i
     return histories
 
 
-def in_two(actors: AvaDatasetFiles, path: Path) -> None:
-    """Fill by two processes that share the work, as torchrun starts them."""
+def spoil(actors: AvaDatasetFiles, root: Path) -> None:
+    """Copy the videos to ``root`` and damage one of them."""
+    shutil.copytree(actors.folder, root)
+    path = root / "train_00001.mp4"
+    path.write_bytes(path.read_bytes()[:3000])
+
+
+def in_two(actors: AvaDatasetFiles, path: Path, root: Path | None = None) -> list[int]:
+    """Fill by two processes that share the work, as torchrun starts them.
+
+    Return what each exits with: ``REFUSED`` where a video is broken.
+    """
     with socket.socket() as one:
         one.bind(("127.0.0.1", 0))
         port = one.getsockname()[1]
-    workers = [fork(_ranked(actors, path, rank, port)) for rank in range(2)]
-    assert [exit_code(worker) for worker in workers] == [0, 0]
+    workers = [fork(_ranked(actors, path, root, rank, port)) for rank in range(2)]
+    return [exit_code(worker) for worker in workers]
 
 
-def _ranked(actors: AvaDatasetFiles, path: Path, rank: int, port: int) -> Callable[[], None]:
+def _ranked(
+    actors: AvaDatasetFiles, path: Path, root: Path | None, rank: int, port: int
+) -> Callable[[], None]:
     def work() -> None:
         names = ("WORLD_SIZE", "LOCAL_WORLD_SIZE", "RANK", "LOCAL_RANK", "GROUP_RANK")
         os.environ |= dict(zip(names, ("2", "2", str(rank), str(rank), "0"), strict=True))
         os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
         os.environ |= {"TORCHELASTIC_RUN_ID": "none"}
-        fill(actors, path, launcher="pytorch")
+        try:
+            fill(actors, path, launcher="pytorch", root=root)
+        except VideoError:
+            os._exit(REFUSED)
 
     return work
 
@@ -112,10 +135,13 @@ def main() -> None:
     actors = AvaDatasetFiles(folder / "actors")
     seconds = undisturbed(actors, folder / "banks" / "undisturbed.safetensors")
     histories = killed(actors, folder / "banks", seconds)
-    in_two(actors, folder / "banks" / "in_two.safetensors")
+    assert in_two(actors, folder / "banks" / "in_two.safetensors") == [0, 0]
+    spoil(actors, folder / "spoilt")
+    refused = in_two(actors, folder / "refused" / "bank", folder / "spoilt")
     digests = [sha256(path.read_bytes()).hexdigest() for path in folder.glob("banks/*.safetensors")]
     left = [path.name for path in folder.glob("banks/*.parts")]
-    print(json.dumps({"digests": digests, "killed": histories, "left": left}))
+    found = {"digests": digests, "killed": histories, "left": left, "refused": refused}
+    print(json.dumps(found))
 
 
 if __name__ == "__main__":

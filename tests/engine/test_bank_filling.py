@@ -2,7 +2,6 @@
 
 import json
 import logging
-import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -27,9 +26,9 @@ from praxiscope.engine.bank_scores import score_bank
 from praxiscope.engine.testing import run_detection_test
 from praxiscope.errors import DataError, PraxiscopeError, RecipeError, VideoError
 from praxiscope.models.detector import Detector
-from praxiscope.recipe import BankRecipe, Loader, bank_recipe_of
+from praxiscope.recipe import BankRecipe, BankWindows, Loader, bank_recipe_of
 from praxiscope.types import ActorSample
-from tests.engine.bank_builds import MADE_BY, VIDEOS, bank_recipe, detector
+from tests.engine.bank_builds import MADE_BY, REFUSED, VIDEOS, bank_recipe, detector, spoil
 from tests.engine.test_detection import small
 
 
@@ -147,6 +146,11 @@ def test_builds_that_are_killed_or_shared_give_the_bytes_of_an_undisturbed_one(
     for done_then in found["killed"]:
         assert done_then == sorted(done_then)  # what was done once stays
     assert found["left"] == []
+    # A broken video of one process is an error in both, and the other's own are kept.
+    assert found["refused"] == [REFUSED, REFUSED]
+    refused = actors.root.parent / "refused"
+    assert [path.name for path in refused.iterdir()] == ["bank.parts"]
+    assert len(list(refused.glob("bank.parts/*"))) == 3
 
 
 def test_a_stopped_build_goes_on_where_it_was(
@@ -187,9 +191,7 @@ def test_a_stopped_build_goes_on_where_it_was(
 def spoilt(actors: AvaDatasetFiles, recipe: BankRecipe, tmp_path: Path) -> BankRecipe:
     """A list of which a video is damaged."""
     root = tmp_path / "videos"
-    shutil.copytree(actors.folder, root)
-    path = root / "train_00001.mp4"
-    path.write_bytes(path.read_bytes()[:3000])
+    spoil(actors, root)
     return replace(recipe, train=replace(recipe.train, root=root))
 
 
@@ -255,7 +257,7 @@ def test_a_bank_needs_rgb_and_a_place(recipe: BankRecipe, model: Detector, tmp_p
     with pytest.raises(RecipeError, match="set model.network.channels=3"):
         fill_bank(model, replace(recipe, model=flow), metadata=MADE_BY)
     (tmp_path / "file").write_text("")
-    with pytest.raises(PraxiscopeError, match="file"):
+    with pytest.raises(PraxiscopeError, match="x.parts cannot be used as a folder to write to"):
         fill_bank(model, recipe, tmp_path / "file" / "x", metadata=MADE_BY)
     nowhere = replace(recipe.train, root=tmp_path)
     with pytest.raises(DataError, match="5 of 5 videos do not exist"):
@@ -265,9 +267,14 @@ def test_a_bank_needs_rgb_and_a_place(recipe: BankRecipe, model: Detector, tmp_p
 def test_the_bank_of_a_detector_that_reads_one_is_made_without(
     actors: AvaDatasetFiles, tmp_path: Path
 ) -> None:
-    plain = small(actors, train=replace(actors.list("train"), min_score=0.8))
-    made = bank_recipe_of(plain, folder=tmp_path)
-    assert made.model.bank is None
+    banked = small(
+        actors,
+        train=replace(actors.list("train"), min_score=0.8),
+        model=replace(small(actors).model, bank="max"),
+        bank=BankWindows(train=tmp_path / "train", val=tmp_path / "val"),
+    )
+    made = bank_recipe_of(banked, folder=tmp_path)
+    assert made.model == small(actors).model
     assert made.train.min_score == made.val.min_score == 0.8
     assert made.list == made.train
     assert made.path == tmp_path / "lfb_train.safetensors"
