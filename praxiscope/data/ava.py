@@ -124,17 +124,19 @@ class AvaDataset(Dataset[ActorSample | Broken]):
         yield from (self[place] for place in places[done:])
 
     def _decode_once(self, places: Sequence[int]) -> Iterator[ActorSample]:
-        """Yield the samples up to the first whose frames do not come in order."""
+        """Yield the samples up to the first that lies outside, or whose frames come in disorder."""
         moments = [self.key_frames[place] for place in places]
         unused = np.random.default_rng(0)
         with closing(self._open(moments[0].source)) as source:
             plan = self.transform.plan(source.height, source.width, unused)
-            clips = [self._indices(moment, source.num_frames, unused) for moment in moments]
+            clips: list[Indices] = []
+            with suppress(DataError):  # past the end, as all that follow
+                clips.extend(self._indices(one, source.num_frames, unused) for one in moments)
             last = {frame: number for number, clip in enumerate(clips) for frame in clip.tolist()}
             pictures = source.pictures(last)
             held: dict[int, Frame] = {}
             for number, (place, moment, clip) in enumerate(
-                zip(places, moments, clips, strict=True)
+                zip(places, moments, clips, strict=False)
             ):
                 while not held.keys() >= set(clip.tolist()):
                     frame, picture = next(pictures)

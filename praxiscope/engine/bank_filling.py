@@ -6,8 +6,9 @@ Letters: K persons of a batch, m persons of a key frame, C channels.
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, field
 from hashlib import file_digest
 from pathlib import Path
@@ -148,8 +149,9 @@ def fill_bank(
     started = time.monotonic()
 
     def work() -> tuple[int, dict[int, Broken]]:
-        broken = _fill(writer, mine, looker.all(loader), progress, options.skip_broken)
-        return progress.done, broken
+        with closing(looker.all(loader)) as looks:  # whatever happens, its threads end here
+            broken = _fill(writer, mine, looks, progress, options.skip_broken)
+        return round(progress.done), broken
 
     parts = _in_all(fabric, work)
     taken = max(time.monotonic() - started, 1e-9)
@@ -234,7 +236,9 @@ class _Looker:
         self.model, self.channels, self.threads = model, channels, threads
         self.busy = 0.0  # seconds of all threads together
 
-    def all(self, batches: Iterable[ActorBatch]) -> Iterator[tuple[ActorBatch, Features]]:
+    def all(
+        self, batches: Iterable[ActorBatch]
+    ) -> Generator[tuple[ActorBatch, Features], None, None]:
         """Yield the batches in order, each with the features of its persons (K, C)."""
         before = torch.get_num_threads()
         torch.set_num_threads(1)

@@ -81,6 +81,27 @@ def test_a_frame_is_decoded_once_however_many_clips_have_it(
     assert len(set(wanted)) == len(wanted)
 
 
+def test_key_frames_after_the_end_do_not_keep_others_from_one_decode(
+    actors: AvaDatasetFiles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ava = actors.list("train")
+    key_frames = dataset(replace(ava, fps=2 * ava.fps), Clip(frames=4, stride=3))
+    places = next(iter(key_frames.key_frames.by_video().values())).tolist()
+    expected = [key_frames[place] for place in places]
+    calls: list[Any] = []
+    real = Video.pictures
+    monkeypatch.setattr(
+        Video, "pictures", lambda self, wanted: calls.append(wanted) or real(self, wanted)
+    )
+    found = list(key_frames.in_order(places))
+    inside = sum(isinstance(one, ActorSample) for one in expected)
+    assert 1 < inside < len(places)
+    assert len(calls) == 1
+    for ours, theirs in zip(found[:inside], expected[:inside], strict=True):
+        assert_same(ours, theirs)
+    assert found[inside:] == expected[inside:]
+
+
 def test_where_frames_come_in_disorder_key_frames_are_decoded_one_by_one(
     actors: AvaDatasetFiles, monkeypatch: pytest.MonkeyPatch
 ) -> None:

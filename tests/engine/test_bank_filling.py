@@ -198,8 +198,12 @@ def spoilt(actors: AvaDatasetFiles, recipe: BankRecipe, tmp_path: Path) -> BankR
 def test_a_broken_video_is_named_and_the_others_are_kept(
     spoilt: BankRecipe, model: Detector, tmp_path: Path
 ) -> None:
-    with pytest.raises(VideoError, match="train_00001 at 5 s: .*train_00001.mp4"):
+    before = torch.get_num_threads()
+    torch.set_num_threads(before + 1)
+    with pytest.raises(VideoError, match="train_00001 at 5 s: .*train_00001.mp4") as caught:
         fill_bank(model, spoilt, tmp_path / "x", metadata=MADE_BY)
+    assert torch.get_num_threads() == before + 1, caught
+    torch.set_num_threads(before)
     assert not (tmp_path / "x").exists()
     assert len(list((tmp_path / "x.parts").iterdir())) == 1
 
