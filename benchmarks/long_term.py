@@ -1,7 +1,8 @@
 """What a feature bank is worth: detectors with one and without, on labels that tell the past.
 
-In generated videos everybody shines yellow, cyan or not at all for two seconds of the first six.
-Whoever is there 5 to 20 seconds later remembers the colour, which no picture of that moment shows.
+In generated videos of 26 seconds everybody shines yellow, cyan or not at all for two seconds, which
+begin in the first six. Whoever is there 5 to 20 seconds later remembers the colour, which no
+picture of that moment shows.
 For every seed, videos and weights alike:
 
 1. a plain detector is trained on all labels, and fills the banks;
@@ -55,7 +56,7 @@ PROTOCOL = "activitynet"
 OPERATORS: tuple[BankOperator, ...] = ("nonlocal", "max")
 WITHOUT = "no bank"
 SWAPPED = "bank of another video"  # the nonlocal detector, tested with one
-KNOWN = "colours in the window known"  # no detector: the most that a window without order tells
+KNOWN = "colours in the window known"  # no detector: a score of 1 for those
 # Seconds after a glow's last one, the first and the last of a span.
 SPANS = ((-99, -2), (-1, 0), (1, 4), (5, 12), (13, 20), (21, 99))
 
