@@ -237,7 +237,7 @@ class ActorScene:
                 light and f"watch {light} lamp",
                 "hunt" if actor.kind == HUNTER and PREY in kinds else None,
                 "flee" if actor.kind == PREY and HUNTER in kinds else None,
-                self.glow and self.glow.label(second),
+                self.glow.label(second) if self.glow else None,
             ]
             outline = actor.outline(time) / (self.stage.width, self.stage.height)
             (x1, y1), (x2, y2) = outline.min(axis=0).tolist(), outline.max(axis=0).tolist()
