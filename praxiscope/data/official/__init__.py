@@ -1,0 +1,1 @@
+"""Annotation files as their authors publish them, and the lists that are built from them."""
