@@ -5,8 +5,8 @@ there or not, does one motion and perhaps something brief, and has labels that f
 is in the frame. Its pose at a key frame is drawn apart from what it does, so that a key frame alone
 tells nothing about motions.
 
-In a scene with a glow everybody shines in one colour for two seconds, early in the video. Whoever is
-there 5 to 20 seconds later remembers it. Nothing that is drawn then depends on the glow.
+In a scene with a glow everybody shines in one colour for two seconds, early in the video. Whoever
+is there 5 to 20 seconds later remembers it. Nothing that is drawn then depends on the glow.
 
 Time is in seconds from the start of the video.
 """
