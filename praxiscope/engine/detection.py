@@ -17,10 +17,12 @@ from praxiscope.data.boxes import Boxes
 from praxiscope.engine.detections import evaluate_frames
 from praxiscope.engine.module import RunModule
 from praxiscope.engine.trainer import from_all
+from praxiscope.errors import CheckpointError
 from praxiscope.models.box_sampling import sample_boxes
 from praxiscope.models.detector import Detector, actor_probabilities
 from praxiscope.recipe import DetectionRecipe
 from praxiscope.types import ActorBatch, ScoredFrame
+from praxiscope.zoo.recorded import recorded_bank_checkpoint
 
 Scores = npt.NDArray[np.float32]
 
@@ -114,10 +116,29 @@ class DetectionModule(RunModule):
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Write which weights made the features that the detector has learnt to read."""
         super().on_save_checkpoint(checkpoint)
-        if self.recipe.bank is not None:
-            made_by = Bank(self.recipe.bank.train).metadata.get("checkpoint")
-            if made_by is not None:
-                checkpoint["meta"]["bank_checkpoint"] = made_by
+        if (made_by := self._bank_made_by) is not None:
+            checkpoint["meta"]["bank_checkpoint"] = made_by
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Refuse to go on with features that mean something else than those learnt from.
+
+        Raises:
+            CheckpointError: The run began with a bank of other weights.
+        """
+        super().on_load_checkpoint(checkpoint)
+        read: dict[object, object] = dict(checkpoint.items())
+        began, made_by = recorded_bank_checkpoint(read), self._bank_made_by
+        if None not in (began, made_by) and began != made_by:
+            raise CheckpointError(
+                f"its run read a feature bank made with the weights of SHA-256 {began!r}, and that "
+                f"of this recipe was made with {made_by!r}"
+            )
+
+    @property
+    def _bank_made_by(self) -> str | None:
+        """Which weights made the bank of the training, if there is one that says so."""
+        bank = self.recipe.bank
+        return None if bank is None else Bank(bank.train).metadata.get("checkpoint")
 
     @property
     def _dataset(self) -> AvaDataset:

@@ -23,12 +23,12 @@ from praxiscope.data.synthetic_ava import AvaDatasetFiles, write_ava_dataset
 from praxiscope.engine.detection_data import DetectionData
 from praxiscope.engine.testing import run_detection_test
 from praxiscope.engine.training import TrainOptions, run_training
-from praxiscope.errors import DataError, RecipeError
+from praxiscope.errors import CheckpointError, DataError, RecipeError
 from praxiscope.models.detector import ActorDetector, Detector
 from praxiscope.models.slowonly import SlowOnly
 from praxiscope.recipe import BankWindows, Cosine, DetectionRecipe
 from praxiscope.types import ActorSample, ItemKey
-from tests.engine.test_detection import OUTPUTS, small
+from tests.engine.test_detection import OUTPUTS, QUIET, small
 from tests.engine.test_training import assert_equal_weights
 from tests.parity import made_up
 
@@ -118,6 +118,22 @@ def test_a_run_with_a_bank_is_repeatable_and_goes_on_as_if_it_had_never_stopped(
     resumed = run_training(recipe, tmp_path / "resumed", halfway)
     assert_equal_weights(whole.latest, resumed.latest)
     assert resumed.metrics == whole.metrics
+
+
+def test_a_run_does_not_go_on_with_a_bank_of_other_weights(
+    actors: AvaDatasetFiles, banks: BankWindows, tmp_path: Path
+) -> None:
+    digests = {name: name[0] * 64 for name in ("a.safetensors", "b.safetensors")}
+    for name, digest in digests.items():
+        write_bank(tmp_path / name, actors.list("train"), metadata={"checkpoint": digest})
+    first, other = (
+        banked(actors, replace(banks, train=tmp_path / name, val=banks.val)) for name in digests
+    )
+    begun = run_training(replace(first, schedule=Cosine(epochs=1)), tmp_path / "run", QUIET)
+    on = replace(QUIET, resume=begun.latest)
+    with pytest.raises(CheckpointError, match="does not fit this run: its run read .*'a{64}'"):
+        run_training(other, tmp_path / "run", on)
+    run_training(first, tmp_path / "run", on)
 
 
 def test_windows_of_halves_train_and_score_as_the_same_numbers_in_floats(
