@@ -8,6 +8,8 @@ from pathlib import Path
 
 from rich_argparse import RawDescriptionRichHelpFormatter
 
+from praxiscope.apps import data_convert_options
+
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the actions, each with its options."""
@@ -22,10 +24,15 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         allow_abbrev=False,
     )
     _doctor_options(doctor)
+    data_convert_options.add_actions(actions, RawDescriptionRichHelpFormatter)
 
 
 def run(args: argparse.Namespace) -> int:
     """Do the action; return the exit status."""
+    if args.action in data_convert_options.ACTIONS:
+        from praxiscope.apps.data_convert import convert
+
+        return convert(args)
     from praxiscope.apps.doctor import doctor
 
     assert args.action == "doctor"

@@ -7,7 +7,8 @@ when they are opened.
 
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from itertools import chain
+from fractions import Fraction
+from itertools import chain, pairwise
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -142,6 +143,22 @@ class Video:
     @property
     def _shape(self) -> tuple[int, int, int]:
         return self.height, self.width, 3
+
+    def times(self) -> tuple[list[int], Fraction]:
+        """Return when each frame is shown, and the unit of these times in seconds.
+
+        They rise from 0, the first frame's. Where the file does not tell them (AVI with B-frames),
+        the frames follow each other at :attr:`fps`, or at 25 if nothing says that either. Files
+        whose packets do not tell the order of the frames are decoded once more.
+        """
+        index = self.layout.index
+        shown = index.times.tolist() if index else [f.pts for f, _ in self._from_the_start()]
+        tick = self._stream().time_base
+        times = [time for time in shown if time is not None]
+        told = index or self._file.format.name != "avi"  # there FFmpeg guesses them
+        if tick and told and len(times) == len(shown) and all(a < b for a, b in pairwise(times)):
+            return [time - times[0] for time in times], tick
+        return list(range(self.num_frames)), 1 / Fraction(self.fps or 25).limit_denominator(100_000)
 
     def close(self) -> None:
         """Release the file and the decoder. Closing twice is harmless."""

@@ -54,7 +54,7 @@ class CountProgress:
         shown: bool = True,
         console: Console | None = None,
     ) -> None:
-        self.name, self.total, self.unit, self.done = name, total, unit, 0
+        self.name, self.total, self.unit, self.done = name, total, unit, 0.0
         self.console = console or Console(stderr=True)
         self._shown, self._bar = shown, progress_bar(self.console)
         self._task = self._bar.add_task(escape(name), total=total, figures="")
@@ -69,9 +69,9 @@ class CountProgress:
         if self._bar.live.is_started:
             self._bar.stop()
 
-    def advance(self, count: int) -> None:
-        """Add ``count`` items that are done."""
-        self.done += count
+    def advance(self, count: float) -> None:
+        """Add ``count`` items that are done; parts of one may add up to it."""
+        self.done = round(self.done + count, 6)
         now = time.monotonic()
         rate = self.done / max(now - self._started, 1e-9)
         self._bar.update(self._task, completed=self.done, figures=f"{rate:.1f} {self.unit}/s")
@@ -82,8 +82,9 @@ class CountProgress:
         ):
             self._said = now
             left = timedelta(seconds=round((self.total - self.done) / max(rate, 1e-9)))
+            done = f"{int(self.done)} of {self.total} {self.unit}"
             self.console.print(
-                f"{self.name}: {self.done} of {self.total} {self.unit}, {rate:.1f}/s, {left} left",
+                f"{self.name}: {done}, {rate:.1f}/s, {left} left",
                 highlight=False,
                 soft_wrap=True,
                 markup=False,

@@ -67,7 +67,7 @@ def test_chunks_of_a_video_join_without_a_gap(
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     options = ("--input", video, "--method", "farneback", "--save-rgb")
     assert extract(*options, "--dest", whole) == 0
-    monkeypatch.setattr("praxiscope.apps.tools.flow_extraction.CHUNK_FRAMES", 4)
+    monkeypatch.setattr("praxiscope.data.transcode.flow_images.CHUNK_FRAMES", 4)
     assert extract(*options, "--dest", parts) == 0
     assert names(parts) == names(whole) and len(names(whole)) == 2 * 10 + 11
     for name in names(whole):

@@ -1,0 +1,1 @@
+"""Copies of videos in another form: smaller, or as images."""
