@@ -1,6 +1,7 @@
 """What the readers of official annotation files share: lines with their place, checked names."""
 
 import csv
+import re
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -10,6 +11,7 @@ from praxiscope.errors import DataError, did_you_mean
 
 MAX_LINE = 2**16  # bytes; the longest official line has some hundred
 MAX_NAME = 255  # bytes, as file systems have it
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f]")  # not the tab
 
 
 class Listed(NamedTuple):
@@ -62,7 +64,7 @@ def read_lines(path: Path) -> Iterator[tuple[str, str]]:
                     text = line.decode("utf-8-sig" if number == 1 else "utf-8").strip()
                 except UnicodeDecodeError as error:
                     raise DataError(f"{where}: is no UTF-8 text ({error.reason}).") from error
-                if any(char < " " and char != "\t" for char in text):
+                if _CONTROL.search(text):
                     raise DataError(f"{where}: has control characters: this is another file.")
                 if text:
                     yield where, text
@@ -88,7 +90,9 @@ def check_name(name: str, where: str) -> str:
         not name
         or name.startswith(".")
         or name != name.strip()
-        or any(char in "/\\" or not char.isprintable() for char in name)
+        or "/" in name
+        or "\\" in name
+        or not name.isprintable()
         or len(name.encode()) > MAX_NAME
     )
     if wrong:

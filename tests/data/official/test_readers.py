@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from praxiscope.data.official import gym, reading
 from praxiscope.data.official.gym import Element, read_elements, read_gym99
 from praxiscope.data.official.hmdb51 import read_hmdb51
-from praxiscope.data.official.kinetics import csv_names, read_clips, read_kinetics
+from praxiscope.data.official.kinetics import csv_names, read_kinetics
 from praxiscope.data.official.reading import Listed, Subset
 from praxiscope.data.official.twentybn import read_jester, read_twentybn
 from praxiscope.data.official.ucf101 import read_ucf101
@@ -290,22 +291,57 @@ def test_a_file_that_cannot_be_read_is_told(tmp_path: Path) -> None:
         list(reading.read_lines(tmp_path))
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+READERS: dict[str, Callable[[Path], Subset]] = {
+    "kinetics/annotations/train.csv": lambda folder: read_kinetics(folder, "train", 400),
+    "gym/annotations/gym99_train_element_v1.0.txt": lambda folder: read_gym99(folder, "train"),
+    "gym/annotations/gym99_categories.txt": lambda folder: read_gym99(folder, "val"),
+    "gym/annotations/finegym_annotation_info_v1.0.json": lambda folder: read_gym99(folder, "val"),
+    "jester/annotations/jester-v1-train.csv": lambda folder: read_jester(folder, "train"),
+    "jester/annotations/jester-v1-labels.csv": lambda folder: read_jester(folder, "train"),
+    "hmdb/annotations/class_05_test_split1.txt": lambda folder: read_hmdb51(folder, "train", 1),
+    "ucf/annotations/trainlist01.txt": lambda folder: read_ucf101(folder, "train", 1),
+    "ucf/annotations/classInd.txt": lambda folder: read_ucf101(folder, "train", 1),
+}
+
+
+@pytest.fixture(scope="module")
+def official(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("official")
+    files.kinetics(root / "kinetics", 400)
+    files.gym99(root / "gym")
+    files.twentybn(root / "jester", "jester-v1", 27)
+    files.hmdb51(root / "hmdb")
+    files.ucf101(root / "ucf")
+    folder = root / "ucf/annotations"
+    for path in (folder / "ucfTrainTestlist").iterdir():
+        path.rename(folder / path.name)
+    return root
+
+
+@pytest.mark.parametrize("file", READERS)
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 @given(place=st.floats(0, 1), cut=st.integers(0, 9), data=st.binary(max_size=12))
-def test_whatever_bytes_a_csv_file_has_it_gives_clips_or_a_data_error(
-    place: float, cut: int, data: bytes, tmp_path: Path
+def test_whatever_bytes_a_file_has_it_gives_safe_names_or_an_error_of_one_sentence(
+    file: str, place: float, cut: int, data: bytes, official: Path
 ) -> None:
-    right = "\n".join(
-        [f"{HEAD},is_cc", *(f"class {i},abcdefghijk,{i},15,train,0" for i in range(3))]
-    )
+    path = official / file
+    right = path.read_bytes()
     at = int(place * len(right))
-    path = tmp_path / "train.csv"
-    path.write_bytes(right[:at].encode() + data + right[at + cut :].encode())
-    clips, said = [], str(path)
+    path.write_bytes(right[:at] + data + right[at + cut :])
+    subset, said = Subset((), ()), ""
     try:
-        clips = list(read_clips(path, "train"))
+        subset = READERS[file](path.parent)
     except DataError as error:
         said = str(error)
-    assert str(path) in said
-    assert all(re.fullmatch(r"[\w-]+_\d{6}_\d{6}", clip.name, re.ASCII) for clip in clips)
-    assert not any(set("/\\\n\0") & set(clip.class_name) for clip in clips)
+    finally:
+        path.write_bytes(right)
+    assert not said or (str(path.parent) in said and "\n" not in said)
+    for video in subset.videos:
+        for name in (video.name, *video.elsewhere):
+            assert re.fullmatch(r"([^/.][^/]*/)?[^/.][^/]*", name)
+            assert name.isprintable() and "\\" not in name and name == name.strip()
+    assert not any("\n" in name or "\r" in name for name in subset.classes)
+
+
+def test_the_unchanged_files_of_that_test_are_read(official: Path) -> None:
+    assert all(read((official / file).parent).videos for file, read in READERS.items())
