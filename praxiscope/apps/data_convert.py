@@ -13,7 +13,7 @@ from praxiscope.apps.parallel import Crashed, in_processes
 from praxiscope.checks import check_number, check_whole
 from praxiscope.data.batch import num_cores
 from praxiscope.data.transcode import images, resize
-from praxiscope.data.transcode.flow_images import Extraction, Images, write_chunk
+from praxiscope.data.transcode.flow_images import Extraction, Images, Length, measure, write_chunk
 from praxiscope.data.transcode.image_folder import check_template, remove_leftovers
 from praxiscope.data.transcode.images import FrameImages
 from praxiscope.data.transcode.job import Conversion, Done, Job
@@ -113,29 +113,39 @@ def extract(
     A video is shared by the processes in chunks. ``tell`` is called with what is wrong with a video
     as soon as it is known.
     """
-    told: set[Path] = set()
+    videos = list(extraction.targets)
+    if not videos:
+        return
+    found: dict[Path, Length] = {}
 
-    def tell_new() -> None:
-        for video in extraction.failed.keys() - told:
-            tell(extraction.failed[video])
-            told.add(video)
-
+    # Not here: a file that crashes the library that reads it must not end the whole run.
+    with closing(in_processes(measure, videos, processes)) as lengths:
+        for video, length in lengths:
+            if isinstance(length, Length):
+                found[video] = length
+            else:
+                extraction.failed[video] = _in_words(video, length)
+                tell(extraction.failed[video])
+    extraction.lengths = {video: found[video] for video in videos if video in found}
     work = partial(write_chunk, images=extraction.images)
-    total = len(extraction.targets)
     try:
         with (
-            CountProgress("flow", total, unit="videos", console=console) as progress,
+            CountProgress("flow", len(found), unit="videos", console=console) as progress,
             closing(in_processes(work, extraction.chunks(), processes)) as results,
         ):
-            for chunk, outcome in results if total else ():
-                if isinstance(outcome, Crashed):
-                    outcome = f"{chunk.video} crashed the process that read it: leave it out."
-                extraction.note(chunk, outcome)
-                progress.advance(1 / chunk.num_chunks)
-                tell_new()
-            tell_new()
+            for chunk, outcome in results if found else ():
+                problem = None if outcome is None else _in_words(chunk.video, outcome)
+                if problem is not None and chunk.video not in extraction.failed:
+                    tell(problem)
+                progress.advance(extraction.note(chunk, problem))
     finally:
         extraction.clean()
+
+
+def _in_words(video: Path, problem: str | Crashed) -> str:
+    if isinstance(problem, Crashed):
+        return f"{video} crashed the process that read it: leave it out."
+    return problem
 
 
 def _convert(
@@ -169,8 +179,7 @@ def _convert(
         ):
             for job, outcome in results:
                 if isinstance(outcome, Crashed):
-                    crashed = f"{job.source} crashed the process that read it: leave it out."
-                    outcome = Done("failed", crashed)
+                    outcome = Done("failed", _in_words(job.source, outcome))
                 done[job.source] = outcome
                 del begun[job.source]
                 progress.advance(1)

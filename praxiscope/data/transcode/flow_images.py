@@ -62,6 +62,23 @@ class Chunk(NamedTuple):
     num_chunks: int
 
 
+class Length(NamedTuple):
+    """How much a video is."""
+
+    num_flows: int
+    frame_bytes: int
+
+
+def measure(video: Path) -> Length | str:
+    """Return the length of a video, or what is wrong with it."""
+    try:
+        with closing(open_video(video)) as source:
+            length = Length(source.num_frames - 1, 3 * source.height * source.width)
+    except DataError as error:
+        return str(error)
+    return length if length.num_flows else f"{video} has one frame: optical flow needs two."
+
+
 def write_chunk(chunk: Chunk, images: Images) -> str | None:
     """Write the images of a chunk; return what is wrong with its video, if anything is."""
     try:
@@ -103,6 +120,7 @@ class Extraction:
     targets: dict[Path, Path]  # video -> the folder that will hold its images
     images: Images
     token: str = field(default_factory=lambda: secrets.token_hex(4))
+    lengths: dict[Path, Length] = field(default_factory=dict)  # of the videos that can be read
     missing: dict[Path, int] = field(default_factory=dict)  # chunks of a video
     failed: dict[Path, str] = field(default_factory=dict)
 
@@ -111,17 +129,8 @@ class Extraction:
         return part_folder(self.targets[video], self.token)
 
     def chunks(self) -> Iterator[Chunk]:
-        """Yield all frames of all videos, making a folder for each video."""
-        for video in self.targets:
-            try:
-                with closing(open_video(video)) as source:
-                    num_flows = source.num_frames - 1
-                    frame_bytes = 3 * source.height * source.width
-                if num_flows < 1:
-                    raise DataError(f"{video} has one frame: optical flow needs two.")
-            except DataError as error:
-                self.failed[video] = str(error)
-                continue
+        """Yield all frames of the videos whose length is known, making a folder for each video."""
+        for video, (num_flows, frame_bytes) in self.lengths.items():
             folder = self.folder(video)
             remove_leftovers(self.targets[video])
             make_folder(folder)
@@ -134,24 +143,28 @@ class Extraction:
                 stop = min(start + size, num_flows)
                 yield Chunk(video, folder, start, stop, len(starts))
 
-    def note(self, chunk: Chunk, problem: str | None) -> None:
-        """Take the outcome of a chunk; the last one of a video gives its folder its name."""
+    def note(self, chunk: Chunk, problem: str | None) -> float:
+        """Take the outcome of a chunk; the last one of a video gives its folder its name.
+
+        Returns what share of the video this has settled: all that was left, where it has failed.
+        """
         video = chunk.video
-        if problem is not None and video not in self.failed:
+        if video in self.failed:
+            return 0.0
+        left = self.missing[video]
+        if problem is not None:
             self.failed[video] = problem
             shutil.rmtree(chunk.folder, ignore_errors=True)
-        self.missing[video] -= 1
-        if not self.missing[video] and video not in self.failed:
+            return left / chunk.num_chunks
+        self.missing[video] = left - 1
+        if left == 1:
             settle(chunk.folder, self.targets[video], self.images.names, self.images.first)
+        return 1 / chunk.num_chunks
 
     @property
     def written(self) -> list[Path]:
         """The videos whose images are in place."""
-        return [
-            video
-            for video, chunks in self.missing.items()
-            if not chunks and video not in self.failed
-        ]
+        return [video for video, chunks in self.missing.items() if not chunks]
 
     def clean(self) -> None:
         """Remove the folders that were not finished."""
