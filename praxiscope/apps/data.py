@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rich_argparse import RawDescriptionRichHelpFormatter
 
-from praxiscope.apps import data_convert_options
+from praxiscope.apps import data_convert_options, data_import, data_lists
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -24,11 +24,36 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         allow_abbrev=False,
     )
     _doctor_options(doctor)
+    text = "Build the lists that recipes read from a dataset's official annotation files."
+    lists = actions.add_parser(
+        "lists",
+        help=text,
+        description=f"{text} What is not on disk is left out, and named in missing_SPLIT.txt. Exit "
+        "status: 0 lists written; 1 written, but something that is there cannot be used; 2 nothing "
+        "written.",
+        formatter_class=RawDescriptionRichHelpFormatter,
+        allow_abbrev=False,
+    )
+    data_lists.add_options(lists)
+    text = "Turn exports of annotation tools into lists in AVA's format."
+    imported = actions.add_parser(
+        "import",
+        help=text,
+        description=f"{text} Exit status: 0 imported; 1 imported, but for videos that cannot be "
+        "used; 2 nothing written.",
+        formatter_class=RawDescriptionRichHelpFormatter,
+        allow_abbrev=False,
+    )
+    data_import.add_options(imported)
     data_convert_options.add_actions(actions, RawDescriptionRichHelpFormatter)
 
 
 def run(args: argparse.Namespace) -> int:
     """Do the action; return the exit status."""
+    if args.action == "lists":
+        return data_lists.lists(args)
+    if args.action == "import":
+        return data_import.data_import(args)
     if args.action in data_convert_options.ACTIONS:
         from praxiscope.apps.data_convert import convert
 
