@@ -172,9 +172,8 @@ class _Reader:
             raise DataError(f"{where}: the file describes no task {number_of:.40}.")
         only = next(iter(self._tasks.values()), {}) if len(self._tasks) < 2 else {}
         task = self._meta | (self._tasks[number_of] if number_of else only)
-        called = task.get("source") or task.get("name")
-        if not called:
-            raise DataError(f"{where}: the file says of no video that this track is in it.")
+        # The export of a job may name no video: the file then has to be called like it.
+        called = task.get("source") or task.get("name") or self.path.stem
         clip = self.videos.clip(called, where, size=self._size(task))
         if clip is None:
             return

@@ -92,6 +92,8 @@ def test_the_export_of_a_job_names_the_size_beside_it(tmp_path: Path) -> None:
     size = f"<original_size><width>{WIDTH}</width><height>{HEIGHT}</height></original_size>"
     text = text.replace(size, "").replace("</job>", f"</job>{size}")
     assert tracks(tmp_path, text)[0].box(0)[0] == 0.25
+    text = text.replace("<source>one.mp4</source>", "").replace("<name>first</name>", "")
+    assert tracks(tmp_path, text)[0].clip.name == "export"  # as the file
 
 
 def test_other_shapes_and_skeletons_are_left_out(tmp_path: Path) -> None:

@@ -51,6 +51,26 @@ def test_a_disabled_key_frame_is_the_last_of_a_lifespan(tmp_path: Path) -> None:
     assert first.person == second.person == 0
 
 
+def test_boxes_are_where_label_studios_own_tool_puts_them(tmp_path: Path) -> None:
+    def key(frame: int, x: float, width: float, enabled: bool = True) -> dict[str, Any]:
+        box = {"x": x, "y": 25, "width": width, "height": 50, "rotation": 0}
+        return {"frame": frame, "enabled": enabled, "time": (frame - 1) / 10, **box}
+
+    keys = key(3, 10, 10), key(9, 22, 10, False), key(15, 40, 10), key(21, 46, 16)
+    found = read(tmp_path, task(region(*keys, framesCount=24, duration=2.4)))
+    boxes = [
+        (frame, *one.box(frame)[::2])
+        for one in found
+        if isinstance(one, Track)
+        for frame in range(one.first, one.last + 1)
+    ]
+    # frame, x and width by extract_key_frames of label-studio-tools 0.0.4
+    expected = [(2, 10, 10), (3, 12, 10), (4, 14, 10), (5, 16, 10), (6, 18, 10), (7, 20, 10)]
+    expected += [(8, 22, 10), (14, 40, 10), (15, 41, 11), (16, 42, 12), (17, 43, 13), (18, 44, 14)]
+    expected += [(19, 45, 15), (20, 46, 16), (21, 46, 16), (22, 46, 16), (23, 46, 16)]
+    assert [(f, round(100 * a, 6), round(100 * (b - a), 6)) for f, a, b in boxes] == expected
+
+
 def test_frames_at_its_own_rate_are_brought_to_those_of_the_video(tmp_path: Path) -> None:
     keys = label_studio_key(0, 0, 8, 12), label_studio_key(48, 48, 8, 12, enabled=False)
     (track,) = read(tmp_path, task(region(*keys, framesCount=96, duration=4)), fps=FPS)
