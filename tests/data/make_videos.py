@@ -17,6 +17,7 @@ _AS_ASKED: Mapping[
     "libx264": {"preset": "veryfast", "x264-params": "scenecut=0:b-adapt=0"},
     "mpeg4": {"sc_threshold": "1000000000", "b_strategy": "0"},
     "libvpx-vp9": {"deadline": "realtime", "cpu-used": "8"},
+    "libvpx": {"deadline": "realtime", "cpu-used": "8"},
     "mjpeg": {},
 }
 _BITS = 1 << np.arange(16).reshape(4, 4)

@@ -109,9 +109,16 @@ def test_a_copy_shows_the_resized_pictures(tmp_path: Path) -> None:
     assert psnr(other.to_ndarray(), resample(pictures[0], 64, 88)) > 36
 
 
-@pytest.mark.parametrize("suffix", ["mp4", "mkv", "ts", "webm"])
-def test_frames_of_a_variable_rate_keep_their_times(tmp_path: Path, suffix: str) -> None:
-    codec = "libvpx-vp9" if suffix == "webm" else "libx264"
+@pytest.mark.parametrize(
+    ("suffix", "codec"),
+    [
+        *(("mp4", "libx264"), ("mkv", "libx264"), ("ts", "libx264")),
+        *(("webm", "libvpx-vp9"), ("webm", "libvpx")),  # the packets of VP8 give no index
+    ],
+)
+def test_frames_of_a_variable_rate_keep_their_times(
+    tmp_path: Path, suffix: str, codec: str
+) -> None:
     source = tmp_path / f"a.{suffix}"
     write_video(source, COUNT, codec=codec, fps=1000, times=UNEVEN)
     resize_video(source, tmp_path / "b.mp4", FAST)
@@ -146,9 +153,6 @@ def test_sources_whose_packets_mislead_give_all_frames_in_order(tmp_path: Path) 
         copy_stream(h264, tmp_path / "cut.mp4", start=5): list(range(5, COUNT)),
         pack_b_frames(mpeg4, tmp_path / "packed.avi"): list(range(COUNT)),
         write_video(tmp_path / "refresh.ts", COUNT, options=refresh): list(range(COUNT)),
-        write_video(tmp_path / "mpeg2.mpg", COUNT, codec="mpeg4", container="avi"): list(
-            range(COUNT)
-        ),
     }
     for source, numbers in sources.items():
         resize_video(source, tmp_path / "copy.mp4", FAST)
