@@ -30,6 +30,11 @@ def add_build_options(parser: argparse.ArgumentParser) -> None:
         help="whose bank: of the training or the validation list (default: the recipe's, or train)",
     )
     add("--out", type=Path, metavar="BANK", help="the bank's file (default: the recipe's)")
+    add(
+        "--dtype",
+        choices=("float16", "float32"),
+        help="what is stored (default: the recipe's, or float16)",
+    )
     add("--skip-broken", action="store_true", help="leave out what cannot be decoded, and list it")
     add("--gpus", type=int, help="devices of this machine (default: all GPUs)")
     add("--launcher", choices=("none", "pytorch", "slurm"), default="none")
@@ -54,7 +59,11 @@ def build(args: argparse.Namespace) -> int:
         if out is None and recipe.bank is not None:
             out = recipe.bank.val if args.mode == "val" else recipe.bank.train
         recipe = bank_recipe_of(recipe)
-    recipe = replace(recipe, dataset_mode=args.mode or recipe.dataset_mode)
+    recipe = replace(
+        recipe,
+        dataset_mode=args.mode or recipe.dataset_mode,
+        dtype=args.dtype or recipe.dtype,
+    )
     path = out or recipe.path
     outputs = recipe.model.num_classes  # of a classifier that is not used: any number will do
     _fill(args, args.recipe, recipe, path, work_dir=path.parent, num_classes=outputs)

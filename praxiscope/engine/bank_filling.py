@@ -118,7 +118,7 @@ def fill_bank(
         path,
         recipe.model.feature_channels,
         recipe.dtype,
-        {**metadata, "persons": dataset.key_frames.digest()},
+        {**metadata, "list": f"SHA-256 of key frames and boxes {dataset.key_frames.digest()[:16]}"},
     )
     fabric = fabric_from(options.devices)
     with quiet():
@@ -135,6 +135,8 @@ def fill_bank(
     on_gpu = fabric.device.type == "cuda"
     cores = max(1, num_cores() // getattr(fabric.strategy, "num_processes", 1))
     workers = cores if recipe.loader.workers is None else recipe.loader.workers
+    if on_gpu:  # on a CPU the networks have the cores
+        dataset.threads = max(1, cores // max(1, min(workers, len(mine))))
     looker = _Looker(model.eval().to(fabric.device), writer.channels, 1 if on_gpu else cores)
     loader = make_stream_loader(
         KeyFramesInOrder(dataset, list(mine.values()), batch=CLIPS_ON_GPU if on_gpu else 1),

@@ -4,6 +4,7 @@ Letters: N key frames of a batch, m boxes of a key frame, K boxes of a batch, A 
 background).
 """
 
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -134,7 +135,7 @@ class DetectionModule(RunModule):
                 f"of this recipe was made with {made_by!r}"
             )
 
-    @property
+    @cached_property
     def _bank_made_by(self) -> str | None:
         """Which weights made the bank of the training, if there is one that says so."""
         bank = self.recipe.bank

@@ -117,9 +117,17 @@ class ActorDetector:
         Two detectors of the same text make banks for each other.
         """
         left_out = {"num_classes", "dropout", "block_start"}
-        parts = {f.name: getattr(self.network, f.name) for f in fields(self.network)}
-        told = [f"{name}={value!r}" for name, value in parts.items() if name not in left_out]
-        told.append(f"temporal_pool={self.temporal_pool!r}")
+        told = [
+            f"{field.name}={value!r}"
+            for field in fields(self.network)
+            if field.name not in left_out
+            and (
+                (value := getattr(self.network, field.name)) != field.default
+                or field.name == "depth"
+            )
+        ]  # no defaults: a bank outlives the version that made it, and later ones may have more
+        if self.temporal_pool != "avg":
+            told.append(f"temporal_pool={self.temporal_pool!r}")
         return f"{type(self.network).__name__}({', '.join(told)})"
 
     def build(self) -> Detector:

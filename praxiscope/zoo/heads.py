@@ -57,6 +57,32 @@ def without_other_task(
     )
 
 
+def without_other_head(wanted: Mapping[str, Tensor], given: dict[str, Tensor]) -> str | None:
+    """Take a detector's head of another form out of ``given``, as one without a bank; say so.
+
+    The number of classes is no matter of form.
+
+    Returns:
+        What was done, or None if the heads are of one form or one side has none.
+    """
+    forms = [
+        {
+            name: tensor.shape[1:] if name in _classifier(state) else tensor.shape
+            for name, tensor in state.items()
+            if part(name) == DETECTION
+        }
+        for state in (wanted, given)
+    ]
+    if not all(forms) or forms[0] == forms[1]:
+        return None
+    for name in forms[1]:
+        del given[name]
+    return (
+        "the file is that of another detector: its head ('roi_head') was left out, and the model's "
+        "own is fresh and has to be trained"
+    )
+
+
 def check_classes(wanted: Mapping[str, Tensor], num_classes: int | None) -> None:
     """Raise :class:`CheckpointError` unless ``num_classes`` is None or the model's own number."""
     sizes = classifier_sizes(wanted)

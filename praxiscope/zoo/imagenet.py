@@ -31,7 +31,7 @@ def load_start(
 
     Args:
         model: Whose classifier stays fresh if the file has one of another size, and whose head if
-            the file is of the other task.
+            the file is of the other task, or of a detector with a head of another form.
         entry: The recipe entry that the model was built from.
         start: "imagenet" (a ResNet of the model's depth) or "torchvision://resnet50"; the name or
             the https address of a published checkpoint; a file. What is downloaded, once, is
@@ -49,7 +49,7 @@ def load_start(
     if is_resnet2d(state):
         return inflate(model, state, f"{path} ({checkpoint_format(path)})")
     del state  # read once more: of a checkpoint there is more to know than its tensors
-    return load_checkpoint(model, path, num_classes=entry.num_classes, clip=clip)
+    return load_checkpoint(model, path, num_classes=entry.num_classes, clip=clip, any_head=True)
 
 
 def _file_of(start: str) -> Path:

@@ -21,6 +21,7 @@ from praxiscope.zoo.heads import (
     other_classifier,
     part,
     unit,
+    without_other_head,
     without_other_task,
 )
 from praxiscope.zoo.layouts import renamed_state
@@ -41,6 +42,7 @@ def load_checkpoint(
     *,
     num_classes: int | None = None,
     clip: Clip | None = None,
+    any_head: bool = False,
 ) -> LoadReport:
     """Load the weights in ``path`` into ``model`` and report what fitted.
 
@@ -58,6 +60,8 @@ def load_checkpoint(
             model's fresh one is kept, to be trained.
         clip: What the model is going to see. If the file says that its weights were trained on
             other clips, the report warns.
+        any_head: A detector's head of another form is left out, as that of one without a feature
+            bank. The model's fresh one is kept, to be trained.
 
     Raises:
         CheckpointError: The file is no checkpoint, or one of another model; the model is unchanged.
@@ -75,6 +79,8 @@ def load_checkpoint(
         wanted, given, num_classes=num_classes, conventions=state.conventions, path=path
     ):
         notes.append(other_task)
+    if any_head and (other_head := without_other_head(wanted, given)):
+        notes.append(other_head)
     left_out = {name: given.pop(name) for name in other_classifier(wanted, given)}
 
     matched = {name: given[name] for name in wanted if name in given}

@@ -79,7 +79,7 @@ def test_a_bank_holds_the_features_of_every_person_of_a_list(
 
 
 def test_a_bank_says_how_it_was_made(recipe: BankRecipe, filled: Filled, tmp_path: Path) -> None:
-    assert dict(filled.bank.metadata).keys() == {"checkpoint", "persons"}
+    assert dict(filled.bank.metadata).keys() == {"checkpoint", "list"}
     weights = tmp_path / "w.pth"
     weights.write_bytes(b"weights")
     said = bank_metadata(recipe, "mine", weights)
@@ -242,7 +242,7 @@ def test_a_finished_bank_is_not_touched(
     before = filled.bank.path.read_bytes()
     with pytest.raises(DataError, match="made with checkpoint 'abc', this run has 'def'"):
         fill_bank(model, recipe, metadata={"checkpoint": "def"})
-    with pytest.raises(DataError, match="made with persons"):
+    with pytest.raises(DataError, match="made with list .SHA-256 of key frames and boxes"):
         fill_bank(
             model,
             replace(recipe, train=replace(recipe.train, min_score=0.97)),

@@ -15,7 +15,7 @@ from praxiscope.models.slowonly import SlowOnly
 from praxiscope.zoo import imagenet
 from praxiscope.zoo.create import find_checkpoint
 from praxiscope.zoo.imagenet import load_start
-from praxiscope.zoo.weights import LoadReport, save_weights
+from praxiscope.zoo.weights import LoadReport, load_checkpoint, save_weights
 from tests.models.test_inflate import resnet2d
 from tests.zoo.server import Server, serving
 
@@ -71,6 +71,37 @@ def test_a_detector_of_other_classes_gives_all_but_the_classifier(tmp_path: Path
     load_start(model, DETECTOR, str(tmp_path / "x.pth"))
     shared = "roi_head.shared_head.conv1.conv.weight"
     assert torch.equal(model.get_parameter(shared), other.get_parameter(shared))
+
+
+def plain_with_layer(classes: int) -> Detector:
+    return ActorDetector(
+        network=SlowOnly(depth=14, width=8, num_classes=classes), hidden_layer=True
+    ).build()
+
+
+@pytest.mark.parametrize("classes", [6, 9])
+def test_a_detector_with_another_head_gives_its_backbone(tmp_path: Path, classes: int) -> None:
+    plain = ActorDetector(network=SlowOnly(depth=14, width=8, num_classes=classes))
+    other = plain.build()
+    save_weights(other, tmp_path / "x.pth")
+    for entry in (
+        DETECTOR,
+        ActorDetector(network=SLOWONLY, bank="nonlocal"),
+        ActorDetector(network=SLOWONLY, bank="max"),
+        ActorDetector(network=SLOWONLY, hidden_layer=True),
+    ):
+        model = entry.build()
+        head = head_of(model)
+        report = load_start(model, entry, str(tmp_path / "x.pth"))
+        assert isinstance(report, LoadReport)
+        assert "the file is that of another detector: its head ('roi_head') was left out" in str(
+            report
+        )
+        assert torch.equal(model.get_parameter(KERNEL), other.get_parameter(KERNEL))
+        assert_head(model, head)
+    # To test with it is another matter.
+    with pytest.raises(CheckpointError, match="belongs to another"):
+        load_checkpoint(plain_with_layer(classes), tmp_path / "x.pth", num_classes=classes)
 
 
 @pytest.mark.parametrize(
