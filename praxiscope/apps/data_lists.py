@@ -98,6 +98,10 @@ def lists(args: argparse.Namespace) -> int:
             f"{root} has none of the folders of videos or images that {args.name} has: prepare it "
             "as docs/en/data_preparation.md says, or name it with --root."
         )
+    kinds = {kind for one in built for kind in one.target.kinds}
+    lacking = [name for name in args.format or () if _FORMATS[name] not in kinds]
+    if lacking:
+        raise DataError(f"--format {lacking[0]}: {root} has no folder of these.")
     texts |= {one.target.path: one.text for one in built}
     _write(texts, reports, built, args)
     return 1 if any(missing.broken for one in built for missing in one.missing) else 0
@@ -123,13 +127,17 @@ def _targets(part: "Part", args: argparse.Namespace) -> "tuple[Target, ...]":
 def _not_empty(built: "list[Built]", args: argparse.Namespace) -> "list[Built]":
     """Return the lists of a split without those of which nothing is there.
 
-    Raises :class:`DataError` if that leaves none, or none of a format that was asked for.
+    Raises :class:`DataError` if that leaves none, or none of a format that was asked for, or if all
+    that is there is broken.
     """
     some = [one for one in built if one.num_listed]
     kinds = {kind for one in some for kind in one.target.kinds}
     for one in built:
-        if not one.num_listed and (not some or (args.format and not kinds & set(one.target.kinds))):
-            target, first = one.target, one.missing[0]
+        target = one.target
+        broken = [missing for missing in one.missing if missing.broken]
+        asked = args.format and not kinds & set(target.kinds)
+        if not one.num_listed and (broken or asked or not some):
+            first = (broken or one.missing)[0]
             raise DataError(
                 f"{target.root} has none of the {len(one.missing)} videos of {target.path.name} as "
                 f"{'/'.join(target.kinds)}: first {first.name} ({first.reason})."

@@ -188,6 +188,21 @@ def test_kinetics_has_lists_of_images_flow_and_copies_of_other_sizes(workdir: Pa
     assert not (root / "kinetics_flow_train_list_256p.txt").exists()  # no flow is there
 
 
+def test_a_list_of_which_all_is_broken_is_not_left_out_in_silence(
+    workdir: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = workdir / "k"
+    files.kinetics(root, 600)
+    name = "doing_thing_000/-a_00000001_000001_000011"
+    files.images(root / "rawframes_train", name, templates=files.RGB_AND_FLOW[:2])
+    assert main(["data", "lists", "kinetics600", "--root", "k"]) == 2
+    assert f"kinetics_flow_train_list.txt as flow: first {name} (no y_00001.jpg)" in (
+        capsys.readouterr().err
+    )
+    assert main(["data", "lists", "kinetics600", "--root", "k", "--format", "rawframes"]) == 0
+    assert (root / "kinetics600_train_list_rawframes.txt").read_text() == f"{name} 4 1\n"
+
+
 def test_a_dry_run_writes_nothing(workdir: Path, capsys: pytest.CaptureFixture[str]) -> None:
     files.ucf101(workdir / "data/ucf101")
     before = sorted(workdir.rglob("*"))
@@ -255,6 +270,10 @@ def test_the_commands_in_the_steps_of_every_dataset_exist(
         (["hmdb51"], "data/hmdb51 has none of the folders of videos or images"),
         (["gym99", "--split", "val"], "There is no data/gym/rawframes: prepare it"),
         (["ucf101", "--root", "u"], "There is no file of classes u/annotations/classInd.txt (or "),
+        (
+            ["kinetics400", "--root", "k", "--split", "val", "--format", "rawframes", "videos"],
+            "--format rawframes: k has no folder of these.",
+        ),
         (["jester", "--root", "j"], "j/rawframes has none of the 3 videos of jester_train_list_"),
         (
             ["kinetics400", "--root", "k", "--format", "flow"],

@@ -14,6 +14,7 @@ from praxiscope.errors import DataError
 from praxiscope.files import write_atomically
 
 FLOW = (("x_{:05d}.jpg", "y_{:05d}.jpg"), ("flow_x_{:05d}.jpg", "flow_y_{:05d}.jpg"))
+NO_FLOW = "no optical flow"  # so far, in folders of frames
 Count = int | str  # the number of images, or what is wrong with them
 
 
@@ -124,9 +125,11 @@ def _count_in(folder: Path, target: Target) -> Count:
     except OSError as error:
         return f"cannot be read: {error.strerror}"
     flow = next((pair for pair in FLOW if pair[0].format(1) in names), FLOW[0])
-    shared = len(target.kinds) > 1
+    has_flow = any(template.format(1) in names for template in flow)
+    if target.kinds == ("flow",) and not has_flow:
+        return NO_FLOW
     templates = [target.template] if "frames" in target.kinds else []
-    if "flow" in target.kinds and (not shared or flow[0].format(1) in names):
+    if "flow" in target.kinds and has_flow:
         templates += flow
     counts = [count_numbered(names, template) for template in templates]
     wrong = [count for count in counts if isinstance(count, str)]
@@ -168,7 +171,7 @@ def build(
         counts = count(target, list(found))
         for (path, label), number in zip(found.items(), counts, strict=True):
             if isinstance(number, str):
-                missing.append(Missing(path, number, broken=True))
+                missing.append(Missing(path, number, broken=number != NO_FLOW))
             else:
                 lines.append(f"{path} {number} {label}\n")
     return Built(target, "".join(lines), len(lines), tuple(missing))

@@ -41,10 +41,12 @@ def test_flow_has_two_images_a_number_under_either_name(tmp_path: Path) -> None:
     files.images(target.root, "b", templates=files.FLOW)
     (target.root / "b/y_00003.jpg").unlink()
     files.images(target.root, "c", templates=files.FLOW[:1])
-    assert count_images(target, ["a", "b", "c", "d"]) == [
+    files.images(target.root, "e")
+    assert count_images(target, ["a", "b", "c", "e", "d"]) == [
         3,
         "3 images as x_00001.jpg, but 2 as y_00001.jpg",
         "no y_00001.jpg",
+        "no optical flow",
         "cannot be read: No such file or directory",
     ]
 
