@@ -168,7 +168,13 @@ def _encode(
     encoding: Encoding,
 ) -> None:
     """Write pictures (H, W, 3), shown at ``times`` x ``tick`` seconds, as an mp4."""
-    options = {"crf": str(encoding.crf), "preset": encoding.preset}
+    # With AVX-512, x264's macroblock tree reads memory that nothing has written, and the bytes
+    # differ from time to time. Without it copies are 4 to 7% larger.
+    options = {
+        "crf": str(encoding.crf),
+        "preset": encoding.preset,
+        "x264-params": "mbtree=0",
+    }
     with av.open(file, "w", format="mp4") as copy:
         copy.metadata["comment"] = _RECORD.format(len(times))
         rate = Fraction(fps or 25).limit_denominator(100_000)

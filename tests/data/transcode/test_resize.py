@@ -109,6 +109,18 @@ def test_a_copy_shows_the_resized_pictures(tmp_path: Path) -> None:
     assert psnr(other.to_ndarray(), resample(pictures[0], 64, 88)) > 36
 
 
+def test_a_source_gives_the_same_bytes_each_time(tmp_path: Path) -> None:
+    noise = np.random.default_rng(0).integers(0, 60, (96, 128, 3), dtype=np.uint8)
+    pictures = [moving_picture(n, 96, 128) // 2 + np.roll(noise, n, 1) for n in range(100)]
+    source = write_video(tmp_path / "a.mp4", size=(96, 128), pictures=pictures)
+    copies = []
+    for number in range(3):
+        np.random.default_rng(number).bytes(1_000_000)  # other things in the memory of before
+        resize_video(source, tmp_path / "b.mp4", Encoding(size=SIZE))
+        copies.append((tmp_path / "b.mp4").read_bytes())
+    assert copies[0] == copies[1] == copies[2]
+
+
 @pytest.mark.parametrize(
     ("suffix", "codec"),
     [
