@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from rich_argparse import RawDescriptionRichHelpFormatter
 
 from praxiscope.apps.bank_build import add_build_options, build
-from praxiscope.errors import PraxiscopeError
+from praxiscope.errors import DataError, PraxiscopeError
 
 if TYPE_CHECKING:
     from praxiscope.banks.bank import Bank
@@ -108,7 +108,6 @@ def _check(bank: "Bank") -> int:
 def _convert(source: Path, target: Path) -> int:
     from rich.console import Console
 
-    from praxiscope.banks.bank import Bank
     from praxiscope.banks.published import export_published, import_published
     from praxiscope.pickles.torch_files import HEAD_BYTES, torch_format
 
@@ -119,13 +118,34 @@ def _convert(source: Path, target: Path) -> int:
         with source.open("rb") as file:
             head = file.read(HEAD_BYTES)
     with Console(stderr=True).status(f"converting {source}"):
-        if torch_format(head) is None:  # a bank of ours, or an error that says what it is not
-            bank = Bank(source)
+        if torch_format(head) is None:
+            bank = _ours(source)
+            _check_suffix(target, ".pkl")
             export_published(bank, target)
         else:
+            _check_suffix(target, ".safetensors")
             bank = import_published(source, target, {"source": source.name})
     print(f"{bank.num_rows:,} features of {bank.num_videos:,} videos written to {target}")
     return 0
+
+
+def _ours(source: Path) -> "Bank":
+    from praxiscope.banks.bank import Bank
+
+    try:
+        return Bank(source)
+    except DataError as error:
+        if not source.is_file():
+            raise
+        raise DataError(
+            f"{source} is no feature bank, or a damaged one: expected one of ours, or a published "
+            "one such as lfb_val.pkl."
+        ) from error
+
+
+def _check_suffix(target: Path, suffix: str) -> None:
+    if target.suffix != suffix:
+        raise PraxiscopeError(f"{target}: what is written is a {suffix} file; name one.")
 
 
 def _in_one_line(text: str) -> str:

@@ -53,6 +53,8 @@ def build(args: argparse.Namespace) -> int:
             "detection."
         )
     out: Path | None = args.out
+    if out is not None and out.suffix != ".safetensors":
+        raise PraxiscopeError(f"--out {out}: a bank is a .safetensors file; name one.")
     if not isinstance(recipe, BankRecipe):
         if out is None and recipe.bank is None:
             raise PraxiscopeError(f"{args.recipe} does not say where its bank goes: give --out.")

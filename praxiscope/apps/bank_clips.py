@@ -45,8 +45,9 @@ class BankMaker:
         """Yield the clips, those of persons with their window (S * P, C), in their order.
 
         A second's features are those of its first key frame, as a stored bank has one key frame a
-        second; a second without key frame or persons stays empty. Windows equal those of
-        :func:`praxiscope.engine.bank_filling.fill_bank` on the same boxes.
+        second; a second without key frame or persons stays empty. Windows equal those of a bank
+        that :func:`praxiscope.engine.bank_filling.fill_bank` makes of the same boxes in the same
+        order: here the surest come first.
 
         A clip waits for the last second of its window, S - S // 2 - 1 seconds ahead, or the end.
         So at most rate * (S - S // 2 - 1) + 2 * ``batch`` clips are in memory: 31 with the

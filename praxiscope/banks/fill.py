@@ -1,5 +1,6 @@
 """Writing a feature bank from any number of processes, each of which may die at any moment."""
 
+import logging
 import re
 import shutil
 from collections.abc import Callable, Iterable, Mapping
@@ -22,6 +23,9 @@ from praxiscope.banks.layout import (
 from praxiscope.errors import DataError, PraxiscopeError
 from praxiscope.files import check_folder
 
+log = logging.getLogger(__name__)
+
+_ONLY_NAMES = {"recipe"}  # metadata that decide nothing of what is stored
 _WHOLE = "whole"
 _OURS = re.compile(rf"\.?([0-9a-f]{{64}}\.safetensors|{_WHOLE})(\.[0-9a-f]{{8}}\.tmp)?")
 
@@ -61,11 +65,11 @@ class BankWriter:
         self.channels, self.dtype, self.metadata = channels, dtype, dict(metadata or {})
         self._folder = parts_folder(self.path)
         if self.path.exists():
-            self._check_same(Bank(self.path))
+            self._check_same(self._finished())
             self._clean()  # what a death right after the end has left
             return
         check_folder(self._folder)
-        for part in self._parts():
+        for part in filter(_is_whole, self._parts()):
             self._check_same(Bank(part))
             break
 
@@ -75,7 +79,7 @@ class BankWriter:
         if self.path.exists():
             bank = Bank(self.path)
             return [video for video in videos if video not in bank]
-        done = {part.name for part in self._parts()}
+        done = {part.name for part in self._parts() if _is_whole(part)}
         return [video for video in videos if _part_name(video) not in done]
 
     def add(self, video: str, seconds: Array, features: Array) -> None:
@@ -174,13 +178,22 @@ class BankWriter:
         """Raise DataError unless a bank that is there was begun as this one is."""
         ours = {"channels": str(self.channels), "dtype": self.dtype, **self.metadata}
         theirs = {"channels": str(bank.channels), "dtype": bank.dtype, **bank.metadata}
-        for name in sorted(ours.keys() | theirs.keys()):
+        for name in sorted((ours.keys() | theirs.keys()) - _ONLY_NAMES):
             if ours.get(name) != theirs.get(name):
                 where = self.path if self.path.exists() else self._folder
                 raise DataError(
                     f"{where} was made with {name} {theirs.get(name, 'not given')!r}, this run "
                     f"has {ours.get(name, 'not given')!r}: write another file, or remove that one."
                 )
+
+    def _finished(self) -> Bank:
+        try:
+            return Bank(self.path)
+        except DataError as error:
+            raise DataError(
+                f"{self.path} is there, and no sound feature bank: choose another path, or remove "
+                "it if it is a damaged one."
+            ) from error
 
     def _parts(self) -> list[Path]:
         """Return the files of finished videos, and leave aside what others are writing or left."""
@@ -203,6 +216,16 @@ class BankWriter:
         with suppress(OSError):
             if all(_OURS.fullmatch(path.name) for path in self._folder.iterdir()):
                 shutil.rmtree(self._folder)
+
+
+def _is_whole(part: Path) -> bool:
+    """Return whether a part can be read; one that cannot is made anew."""
+    try:
+        Bank(part)
+    except DataError:
+        log.warning("%s is damaged: its video is looked at once more.", part)
+        return False
+    return True
 
 
 def _part_name(video: str) -> str:

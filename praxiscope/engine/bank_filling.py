@@ -142,8 +142,9 @@ def fill_bank(
         KeyFramesInOrder(dataset, list(mine.values()), batch=CLIPS_ON_GPU if on_gpu else 1),
         workers=min(workers, len(mine)),
     )
+    share = f" (1 of {fabric.world_size} processes)" if fabric.world_size > 1 else ""
     progress = CountProgress(
-        f"filling {path.name}",
+        f"filling {path.name}{share}",
         sum(map(len, mine.values())),
         unit="key frames",
         shown=fabric.is_global_zero,
@@ -160,14 +161,16 @@ def fill_bank(
     _in_all(fabric, lambda: writer.finish(places).path if fabric.is_global_zero else path)
     bank = Bank(path)
     broken = {place: one for _, part in parts for place, one in part.items()}
-    for place in find_unseen(dataset.key_frames, bank).tolist():
+    listed = options.work_dir / f"{path.stem}_{BROKEN}"  # banks of a folder have one each
+    times, before = dataset.key_frames.timestamps, _listed(listed)
+    lines: dict[str, Broken] = {}
+    for place in sorted({*broken, *find_unseen(dataset.key_frames, bank).tolist()}):
         video = dataset.key_frames[place].video
-        before = "it was left out when the bank was begun: remove the bank to try it again"
-        broken.setdefault(place, Broken(video, place, f"{bank.path}: {before}."))
+        moment = f"{video},{times[place]:04g}"
+        unknown = f"{path} was begun without it: remove the bank to try it again."
+        earlier = Broken(video, place, before.get(moment, unknown))
+        lines[moment] = broken.setdefault(place, earlier)
     if fabric.is_global_zero:
-        times = dataset.key_frames.timestamps
-        lines = {f"{one.video},{times[place]:04g}": one for place, one in broken.items()}
-        listed = options.work_dir / f"{path.stem}_{BROKEN}"  # banks of a folder have one each
         list_broken(listed, lines, finished=True, items="key frames")
     return Filled(
         bank=bank,
@@ -208,6 +211,14 @@ def _fill(
     return broken
 
 
+def _listed(path: Path) -> dict[str, str]:
+    """Return the reasons that an earlier run has written down, by key frame."""
+    if not path.is_file():
+        return {}
+    pairs = (line.partition("\t") for line in path.read_text(errors="replace").splitlines())
+    return {moment: reason for moment, tab, reason in pairs if tab}
+
+
 def _in_all(fabric: lightning.Fabric, work: Callable[[], Result]) -> list[Result]:
     """Return what ``work`` gives in each process; what it raises in one is raised in all of them.
 
@@ -221,7 +232,14 @@ def _in_all(fabric: lightning.Fabric, work: Callable[[], Result]) -> list[Result
         if fabric.world_size > 1:
             log.error("%s The other processes go on to their end.", error)
     results: list[Result] = []
-    for one in from_all(fabric, result):
+    try:
+        gathered = from_all(fabric, result)
+    except RuntimeError as error:  # torch's, of a connection that is gone
+        raise PraxiscopeError(
+            "another process of this build ended without a word, perhaps for lack of memory: run "
+            "the same command again, it goes on where it was."
+        ) from error
+    for one in gathered:
         if isinstance(one, PraxiscopeError):
             raise one
         results.append(one)

@@ -88,6 +88,13 @@ class RoiHead(nn.Module):
                 if windows is None
                 else "this detector reads no feature bank: leave out the windows."
             )
+        if windows is not None and isinstance(self.shared_head, BankHead):
+            slots, wanted = tuple(windows.shape[1:2]), (len(boxes), self.shared_head.channels)
+            if windows.ndim != 3 or (len(windows), windows.shape[2]) != wanted or not slots[0]:
+                raise PraxiscopeError(
+                    f"expected windows (N, slots, channels) of {wanted[0]} clips and {wanted[1]} "
+                    f"channels, not {tuple(windows.shape)}."
+                )
         frames = self.over_time(maps)
         features = roi_align(frames, boxes, size=BINS, stride=STRIDE)
         if self.context:

@@ -31,7 +31,7 @@ class BankHead(nn.Module):
 
     def __init__(self, channels: int, operator: BankOperator) -> None:
         super().__init__()
-        self.channels = channels
+        self.channels, self.operator = channels, operator
         self.fbo: BankNonLocal | BankPool = (
             BankNonLocal(channels) if operator == "nonlocal" else BankPool(channels, operator)
         )

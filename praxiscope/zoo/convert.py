@@ -87,6 +87,8 @@ def convert(source: str | Path, target: str | Path, to: Target | None = None) ->
         conventions=conventions,
         clip=state.clip,
         temporal_pool=state.temporal_pool,
+        bank=state.bank,
+        bank_checkpoint=state.bank_checkpoint,
     )
     if target.suffix == ".safetensors":
         write_safetensors(target, tensors, meta | {"order": "\n".join(tensors)})

@@ -11,12 +11,15 @@ from torch import Tensor
 
 from praxiscope.errors import CheckpointError
 from praxiscope.models.actor_head import TemporalPool
+from praxiscope.models.bank_ops import BankOperator
 from praxiscope.models.conventions import OPENMMLAB, Conventions
 from praxiscope.zoo.recorded import (
     RecordedClip,
     class_names,
+    recorded_bank_checkpoint,
     recorded_clip,
     recorded_conventions,
+    recorded_operator,
     recorded_pool,
 )
 
@@ -37,6 +40,8 @@ class PublishedState:
     conventions: Conventions | None = None  # None: the file does not say
     order: tuple[str, ...] = ()  # of the names in the file that this one was converted from
     temporal_pool: TemporalPool | None = None  # of a detector; None: the file does not say
+    bank: BankOperator | None = None  # how a detector reads a feature bank
+    bank_checkpoint: str | None = None  # the SHA-256 of the weights that made it
 
 
 def published_state(content: Mapping[object, object], source: str) -> PublishedState:
@@ -75,6 +80,8 @@ def published_state(content: Mapping[object, object], source: str) -> PublishedS
         recorded_conventions(meta, source) or said,
         tuple(order.split("\n")) if isinstance(order, str) else (),
         recorded_pool(content),
+        recorded_operator(content),
+        recorded_bank_checkpoint(content),
     )
 
 

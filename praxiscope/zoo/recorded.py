@@ -9,11 +9,15 @@ import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from typing import cast
 
 from praxiscope.errors import CheckpointError
 from praxiscope.models.actor_head import TemporalPool
+from praxiscope.models.bank_ops import BankOperator
 from praxiscope.models.conventions import Conventions, Normalization
 from praxiscope.zoo.pyslowfast import LONGEST, settings
+
+_OPERATORS: Mapping[str, BankOperator] = {"non_local": "nonlocal", "max": "max", "avg": "avg"}
 
 
 @dataclass(frozen=True)
@@ -61,6 +65,18 @@ def recorded_pool(content: Mapping[object, object]) -> TemporalPool | None:
         if "bbox_roi_extractor" in text:
             is_max = re.search(r"\btemporal_pool_mode['\"]?\s*[=:]\s*['\"]max\b", text)
             return "max" if is_max else "avg"
+    return None
+
+
+def recorded_operator(content: Mapping[object, object]) -> BankOperator | None:
+    """Return how a detector's file says that it reads a feature bank, if it does."""
+    ours = _mapping(content.get("meta")).get("bank")
+    if isinstance(ours, str) and ours in _OPERATORS.values():
+        return cast(BankOperator, ours)
+    for text in _openmmlab_configs(content):
+        found = re.search(r"\bfbo_cfg\b[^})]{0,400}\btype['\"]?\s*[=:]\s*['\"](\w{3,9})\b", text)
+        if found and found[1] in _OPERATORS:
+            return _OPERATORS[found[1]]
     return None
 
 
@@ -146,6 +162,8 @@ def meta_entries(
     conventions: Conventions | None = None,
     clip: RecordedClip | None = None,
     temporal_pool: TemporalPool | None = None,
+    bank: BankOperator | None = None,
+    bank_checkpoint: str | None = None,
 ) -> dict[str, str]:
     """Return what our own files record, as text (safetensors keep nothing else)."""
     meta: dict[str, str] = {}
@@ -158,6 +176,10 @@ def meta_entries(
         meta["clip"] = f"{clip.frames}x{clip.stride}{slow}"
     if temporal_pool is not None:
         meta["temporal_pool"] = temporal_pool
+    if bank is not None:
+        meta["bank"] = bank
+    if bank_checkpoint is not None:
+        meta["bank_checkpoint"] = bank_checkpoint
     return meta
 
 

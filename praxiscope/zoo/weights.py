@@ -11,6 +11,7 @@ from praxiscope.data.sampling import Clip
 from praxiscope.errors import CheckpointError
 from praxiscope.files import write_atomically
 from praxiscope.models.actor_head import TemporalPool
+from praxiscope.models.bank_ops import BankHead, BankOperator
 from praxiscope.models.detector import Detector
 from praxiscope.models.recognizer import ClipModel
 from praxiscope.zoo.adopt import adoption
@@ -116,7 +117,11 @@ def load_checkpoint(
         class_names=state.class_names,
         renamed=tuple(pair for pair in found.renamed if pair[1] in matched),
         notes=tuple(notes),
-        warnings=_other_clip(state.clip, model, clip) + _other_pool(state.temporal_pool, model),
+        warnings=(
+            *_other_clip(state.clip, model, clip),
+            *_other_pool(state.temporal_pool, model),
+            *_other_operator(state.bank, model),
+        ),
         shapes={
             name: shape
             for name, shape in shapes.items()
@@ -163,6 +168,7 @@ def recorded_by(
         conventions=model.conventions if isinstance(model, ClipModel) else None,
         clip=recorded,
         temporal_pool=model.roi_head.temporal_pool if isinstance(model, Detector) else None,
+        bank=_operator(model),
     )
 
 
@@ -233,6 +239,23 @@ def _other_pool(recorded: TemporalPool | None, model: nn.Module) -> tuple[str, .
         f"these weights were trained on the {_POOLS[recorded]} of a clip's frames, the model takes "
         f"the {_POOLS[own]}: it is the checkpoint of a neighbouring model, and less accurate here",
     )
+
+
+def _other_operator(recorded: BankOperator | None, model: nn.Module) -> tuple[str, ...]:
+    """Return whether a detector's file was trained to read a bank in another way than a model."""
+    own = _operator(model)
+    if recorded is None or own is None or recorded == own:
+        return ()
+    return (
+        f"these weights were trained to read a feature bank by '{recorded}', the model does by "
+        f"'{own}': it is the checkpoint of a neighbouring model, and less accurate here",
+    )
+
+
+def _operator(model: nn.Module) -> BankOperator | None:
+    """Return how a detector reads a feature bank, if it does."""
+    head = model.roi_head.shared_head if isinstance(model, Detector) else None
+    return head.operator if isinstance(head, BankHead) else None
 
 
 def _is_counter(name: str) -> bool:

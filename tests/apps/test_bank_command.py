@@ -67,3 +67,21 @@ def test_mistakes_are_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture
         told = capsys.readouterr().err
         assert told.count("\n") == 1 and reason in told
     assert not (tmp_path / "out").exists()
+
+
+def test_convert_names_what_it_writes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    bank = tmp_path / "val.safetensors"
+    write_bank(bank, {"v": {5: 3}})
+    assert main(["bank", "convert", str(bank), str(tmp_path / "x.safetensors")]) == 2
+    assert "what is written is a .pkl file; name one." in capsys.readouterr().err
+    assert main(["bank", "convert", str(bank), str(tmp_path / "x.pkl")]) == 0
+    assert main(["bank", "convert", str(tmp_path / "x.pkl"), str(tmp_path / "y.pkl")]) == 2
+    assert "what is written is a .safetensors file; name one." in capsys.readouterr().err
+    (tmp_path / "random.pkl").write_bytes(bytes(range(256)))
+    assert main(["bank", "convert", str(tmp_path / "random.pkl"), str(tmp_path / "z.pkl")]) == 2
+    assert "expected one of ours, or a published one such as lfb_val.pkl" in (
+        capsys.readouterr().err
+    )
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        *("random.pkl", "val.safetensors", "x.pkl"),
+    ]

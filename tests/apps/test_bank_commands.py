@@ -192,7 +192,7 @@ def test_mistakes_of_bank_build_are_one_sentence(
         ([INFER, "baseline.pth"], "belongs to another model"),
         (
             [INFER, "baseline.pth", "--out", "baseline.pth", "--cfg-options", *SMALL],
-            "baseline.pth is the checkpoint itself",
+            "--out baseline.pth: a bank is a .safetensors file; name one.",
         ),
     ):
         assert main(["bank", "build", *command]) == 2

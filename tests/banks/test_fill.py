@@ -177,7 +177,7 @@ def test_a_folder_with_other_files_is_left_alone(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"holds 'thesis.txt', which is no part of a bank"):
         writer(tmp_path / "x")
     (tmp_path / "y").write_text("not a bank")
-    with pytest.raises(DataError, match="y is no feature bank"):
+    with pytest.raises(DataError, match="y is there, and no sound feature bank"):
         writer(tmp_path / "y")
     fill(tmp_path / "z").finish()
     (tmp_path / "z.parts").mkdir()
@@ -247,3 +247,24 @@ def test_a_bank_that_is_not_finished_says_so_where_it_is_read(tmp_path: Path) ->
         Bank(path)
     writer(path).finish()
     Bank(path)
+
+
+def test_a_damaged_part_is_made_anew(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    fill(tmp_path / "whole").finish(VIDEOS)
+    path = tmp_path / "bank"
+    fill(path)
+    part = next(iter((tmp_path / "bank.parts").glob("*.safetensors")))
+    part.write_bytes(part.read_bytes()[:500])
+    again = writer(path)
+    assert len(again.pending(VIDEOS)) == 1
+    assert f"{part} is damaged: its video is looked at once more." in caplog.text
+    fill(path).finish(VIDEOS)
+    assert path.read_bytes() == (tmp_path / "whole").read_bytes()
+
+
+def test_the_name_of_a_recipe_does_not_part_builds(tmp_path: Path) -> None:
+    path = tmp_path / "bank"
+    writer(path, metadata={**MADE_BY, "recipe": "one"}).add(VIDEOS[0], *video_rows(VIDEOS[0]))
+    other = writer(path, metadata={**MADE_BY, "recipe": "its twin"})
+    assert other.pending(VIDEOS) == VIDEOS[1:]
+    assert other.finish().metadata["recipe"] == "its twin"

@@ -228,10 +228,13 @@ def test_broken_key_frames_can_be_left_out_and_are_listed(
             assert len(ours.seconds) < len(whole.seconds)
         else:
             np.testing.assert_array_equal(ours.features, whole.features)
-    # A later look at the bank says so again, though it does not know why.
+    # A later look at the bank says so again, with the reasons as long as the file has them.
     again = fill_bank(model, spoilt, tmp_path / "x", options, metadata=MADE_BY)
     assert [one.index for one in again.broken] == sorted(one.index for one in left.broken)
-    assert "it was left out when the bank was begun" in (tmp_path / "x_broken.txt").read_text()
+    assert (tmp_path / "x_broken.txt").read_text().splitlines() == lines
+    (tmp_path / "x_broken.txt").unlink()
+    fill_bank(model, spoilt, tmp_path / "x", options, metadata=MADE_BY)
+    assert "was begun without it: remove the bank" in (tmp_path / "x_broken.txt").read_text()
     scored = score_bank(model, left.bank, spoilt.list)
     assert len(scored) == filled.key_frames - len(left.broken)
 

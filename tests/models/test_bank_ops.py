@@ -35,6 +35,12 @@ def test_a_bank_without_windows_and_windows_without_a_bank_are_refused() -> None
         replace(plain, bank="max").build()(clips, boxes)
     with pytest.raises(PraxiscopeError, match="reads no feature bank: leave out"):
         plain.build()(clips, boxes, torch.zeros(1, 10, CHANNELS))
+    reader = replace(plain, bank="max").build()
+    for shape in ((2, 10, CHANNELS), (1, 10, CHANNELS - 1), (10, CHANNELS), (1, 0, CHANNELS)):
+        with pytest.raises(
+            PraxiscopeError, match=r"expected windows .* of 1 clips and 256 channel"
+        ):
+            reader(clips, boxes, torch.zeros(shape))
     with pytest.raises(RecipeError, match="drop context and acrn"):
         ActorDetector(network=NETWORK, bank="max", context=True)
 

@@ -213,9 +213,29 @@ def test_another_temporal_pooling_is_warned_of(
     assert load_checkpoint(SLOWONLY.build(), path, num_classes=6).warnings == ()
 
 
+@pytest.mark.parametrize("name", ["x.pth", "x.safetensors", "published.pth", "converted.pth"])
+def test_another_way_to_read_a_bank_is_warned_of(tmp_path: Path, name: str) -> None:
+    entry, path = replace(PLAIN, bank="max"), tmp_path / name
+    if name.startswith("x"):
+        save_weights(entry.build(), path)
+    else:
+        fbo = "fbo_cfg=dict(st_feat_channels=2048,\n            type='max', latent_channels=512)"
+        write(path, entry, meta={"mmengine_version": "0.10", "cfg": f"{CONFIG}\n{fbo}"})
+    if name.startswith("converted"):
+        convert(path, tmp_path / "x.safetensors")
+        convert(tmp_path / "x.safetensors", path)
+    assert load_checkpoint(entry.build(), path).warnings == ()
+    (warning,) = load_checkpoint(replace(PLAIN, bank="avg").build(), path).warnings
+    assert "were trained to read a feature bank by 'max', the model does by 'avg'" in warning
+
+
 @pytest.mark.parametrize("value", [torch.ones(3), np.ones(3), "mean", "max\n", 1, None, ["max"]])
 def test_a_pooling_that_does_not_exist_says_nothing(tmp_path: Path, value: Any) -> None:
-    write(tmp_path / "x.pth", PLAIN, meta={"temporal_pool": value, "cfg": value, "config": value})
+    write(
+        tmp_path / "x.pth",
+        PLAIN,
+        meta={"temporal_pool": value, "bank": value, "cfg": value, "config": value},
+    )
     report = load_checkpoint(PLAIN.build(), tmp_path / "x.pth")
     assert (report.missing, report.warnings) == ((), ())
 

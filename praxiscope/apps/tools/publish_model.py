@@ -79,6 +79,8 @@ def publish(source: Path, target: Path, keys: list[str] | None = None) -> Path:
                 conventions=state.conventions,
                 clip=state.clip,
                 temporal_pool=state.temporal_pool,
+                bank=state.bank,
+                bank_checkpoint=state.bank_checkpoint,
             )
             write_safetensors(staged, tensors, meta)
         else:
