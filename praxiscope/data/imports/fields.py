@@ -15,6 +15,8 @@ MAX_LENGTH = 200  # characters of a name; file systems take 255 bytes
 def check_size(path: Path) -> None:
     """Raise :class:`DataError` for a file that is not there, too large, or an archive."""
     try:
+        if path.exists() and not path.is_file():  # it may never end
+            raise DataError(f"{path} is no file.")
         size = path.stat().st_size
         with path.open("rb") as file:
             start = file.read(4)

@@ -13,7 +13,7 @@ from praxiscope.data.imports.tracks import Attributes, Box, Clip, Segment, Track
 from praxiscope.errors import DataError
 
 OUTSIDE = "outside"  # among the words that exclude: someone is out of view and will come back
-MAX_LINES = 5_000_000  # AVA has 0.8 million
+MAX_LINES = 2_000_000  # AVA has 0.8 million
 _DECIMALS = 5  # of a share: a fiftieth of a pixel
 
 

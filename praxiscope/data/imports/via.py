@@ -45,7 +45,7 @@ def read_via(
     for item in read(path, videos):
         if isinstance(item, Seen):
             said = dict(item.state.attributes)
-            person = said.pop(person_from, ("",))[0] if person_from else ""
+            person = "".join(said.pop(person_from, ())[:1]) if person_from else ""  # or empty
             seen.append(item._replace(person=person, state=item.state._replace(attributes=said)))
         else:
             yield item

@@ -163,3 +163,5 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     (tmp_path / "exports.xml").touch()
     with pytest.raises(DataError, match=r"There is no file .*Did you mean 'exports.xml'"):
         list(read_cvat(tmp_path / "export.xml", Videos(None)))
+    with pytest.raises(DataError, match=r"is no file\."):
+        list(read_cvat(tmp_path, Videos(None)))

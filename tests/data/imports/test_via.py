@@ -49,6 +49,13 @@ def test_names_of_persons_are_numbered_as_they_appear(tmp_path: Path) -> None:
     assert {one.person for one in found} == {0, 1}
 
 
+def test_a_person_without_a_name_is_not_followed(tmp_path: Path) -> None:
+    project = via()
+    for one in project["metadata"].values():
+        one["av"]["2"] = ""
+    assert len(read(tmp_path, project, "who")) == 7
+
+
 def test_parts_of_the_time_line_checkboxes_and_free_text_are_attributes(tmp_path: Path) -> None:
     project = via()
     project["attribute"]["1"] |= {"type": 2}
