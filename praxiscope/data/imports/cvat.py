@@ -1,8 +1,8 @@
 """CVAT's format "CVAT for video 1.1": XML with a ``track`` for each person, a ``box`` a frame.
 
-Read with the standard library's expat, event by event: it knows the line of everything, a file of
-any length takes little memory, and a declaration of a document type, which an export never has, is
-refused where it begins, so that there are no entities to expand and nothing else is ever opened.
+Read with the standard library's expat, event by event: it knows the line of everything, holds no
+tree of elements, and a declaration of a document type, which an export never has, is refused where
+it begins, so that there are no entities to expand and nothing else is ever opened.
 
 Frames are those of the video, whatever step and start a task has. A person is in view from a box to
 the next one with ``outside="1"``; between two boxes, if the export has gaps, the person moves
