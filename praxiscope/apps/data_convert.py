@@ -19,9 +19,9 @@ from praxiscope.data.transcode.images import FrameImages
 from praxiscope.data.transcode.job import Conversion, Done, Job
 from praxiscope.data.transcode.resize import Encoding, PictureSize
 from praxiscope.data.transcode.sources import find_targets
-from praxiscope.engine.progress import CountProgress
 from praxiscope.errors import PraxiscopeError
 from praxiscope.files import check_folder
+from praxiscope.progress import CountProgress
 
 FAILED = 1  # exit status: some videos could not be converted
 

@@ -101,8 +101,8 @@ def data_import(args: argparse.Namespace) -> int:
     from praxiscope.data.imports.tracks import Left, Segment, Track
     from praxiscope.data.imports.videos import Videos
     from praxiscope.data.imports.write import ListFiles, write_list
-    from praxiscope.engine.progress import progress_bar
     from praxiscope.errors import DataError
+    from praxiscope.progress import progress_bar
 
     check_number(args.rate, "--rate", 1e-3, 1e3)
     check_number(args.max_gap, "--max-gap", 0, 1e6)

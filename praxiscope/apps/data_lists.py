@@ -154,7 +154,7 @@ def _count_images(
     if len(folders) <= CHUNK:
         return count_images(target, folders)
     from praxiscope.apps.parallel import Crashed, in_processes
-    from praxiscope.engine.progress import CountProgress
+    from praxiscope.progress import CountProgress
 
     starts = range(0, len(folders), CHUNK)
     chunks = [tuple(folders[start : start + CHUNK]) for start in starts]

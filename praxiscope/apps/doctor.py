@@ -14,10 +14,10 @@ from praxiscope.data.ava_lists import AvaList
 from praxiscope.data.doctor.compare import compare
 from praxiscope.data.doctor.examine import Examined, examine
 from praxiscope.data.doctor.findings import Finding
-from praxiscope.engine.progress import progress_bar
 from praxiscope.engine.results import check_writable
 from praxiscope.errors import RecipeError
 from praxiscope.files import write_atomically
+from praxiscope.progress import progress_bar
 from praxiscope.recipe import DetectionRecipe, load_recipe
 
 WOULD_FAIL = 1  # exit status: training would stop, or mAP would be 0

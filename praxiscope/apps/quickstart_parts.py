@@ -12,7 +12,7 @@ import torch
 from rich.console import Console
 
 from praxiscope.apps.report import Curve
-from praxiscope.engine.progress import progress_bar
+from praxiscope.progress import progress_bar
 
 Written = TypeVar("Written")
 

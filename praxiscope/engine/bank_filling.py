@@ -25,10 +25,10 @@ from praxiscope.banks.windows import find_unseen
 from praxiscope.data.ava import AvaDataset
 from praxiscope.data.ava_in_order import KeyFramesInOrder
 from praxiscope.data.batch import make_stream_loader, num_cores
-from praxiscope.engine.progress import CountProgress
 from praxiscope.engine.trainer import BROKEN, Devices, fabric_from, from_all, list_broken, quiet
 from praxiscope.errors import DataError, PraxiscopeError, RecipeError, VideoError
 from praxiscope.models.detector import Detector
+from praxiscope.progress import CountProgress
 from praxiscope.recipe import BankRecipe
 from praxiscope.types import ActorBatch, Broken, Indices
 

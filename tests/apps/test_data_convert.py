@@ -8,7 +8,7 @@ from praxiscope.cli import main
 from praxiscope.data.flow import FlowVideo
 from praxiscope.data.frames import open_frames
 from praxiscope.data.video import open_video
-from praxiscope.engine.progress import CountProgress
+from praxiscope.progress import CountProgress
 from tests.data.make_videos import number_shown, write_video
 
 COUNT = 6

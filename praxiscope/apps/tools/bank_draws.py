@@ -22,11 +22,11 @@ from praxiscope.data.batch import ShardSampler, make_loader
 from praxiscope.engine.detection_data import DetectionData
 from praxiscope.engine.detections import evaluate_frames
 from praxiscope.engine.loading import TEST_BATCH
-from praxiscope.engine.progress import CountProgress
 from praxiscope.engine.results import check_writable
 from praxiscope.errors import PraxiscopeError
 from praxiscope.files import write_atomically
 from praxiscope.models.detector import Detector, actor_probabilities
+from praxiscope.progress import CountProgress
 from praxiscope.recipe import DetectionRecipe, load_recipe
 from praxiscope.types import ActorBatch, ItemKey, ScoredFrame
 from praxiscope.zoo.create import find_checkpoint, load_model

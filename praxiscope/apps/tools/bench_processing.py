@@ -12,9 +12,9 @@ from praxiscope.checks import check_whole
 from praxiscope.data.batch import collate
 from praxiscope.data.lists import Record, VideoList
 from praxiscope.data.recognition import OpenSource, RecognitionDataset
-from praxiscope.engine.progress import progress_bar
 from praxiscope.engine.recognition_data import RecognitionData
 from praxiscope.errors import DataError
+from praxiscope.progress import progress_bar
 from praxiscope.recipe import Recipe, load_recipe
 from praxiscope.types import Broken, Frame, Frames, FrameSource, Indices, ItemKey, Sample
 

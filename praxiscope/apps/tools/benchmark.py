@@ -11,11 +11,11 @@ from rich.console import Console
 
 from praxiscope.apps.predict import find_device
 from praxiscope.checks import check_whole
-from praxiscope.engine.progress import progress_bar
 from praxiscope.engine.testing import fuse_conv_bn
 from praxiscope.errors import PraxiscopeError
 from praxiscope.models.complexity import complexity
 from praxiscope.models.recognizer import Recognizer, score_views
+from praxiscope.progress import progress_bar
 from praxiscope.recipe import Recipe, load_recipe
 from praxiscope.zoo.cards import view_shape
 from praxiscope.zoo.create import find_checkpoint, load_model

@@ -15,10 +15,10 @@ from praxiscope.checks import check_whole
 from praxiscope.data.batch import num_cores
 from praxiscope.data.integrity import find_damage
 from praxiscope.data.lists import Record, VideoList, each_file, find_list, read_list
-from praxiscope.engine.progress import progress_bar
 from praxiscope.engine.results import check_writable
 from praxiscope.errors import PraxiscopeError
 from praxiscope.files import write_atomically
+from praxiscope.progress import progress_bar
 from praxiscope.recipe import Recipe, load_recipe
 
 log = logging.getLogger(__name__)

@@ -20,12 +20,12 @@ from praxiscope.data.lists import Record, VideoList, each_file, find_list, read_
 from praxiscope.data.sampling import Clip
 from praxiscope.data.transforms import Views
 from praxiscope.engine.features import Extractor, along_videos, of_videos
-from praxiscope.engine.progress import progress_bar
 from praxiscope.engine.results import check_writable
 from praxiscope.engine.testing import fuse_conv_bn
 from praxiscope.errors import DataError, PraxiscopeError
 from praxiscope.files import check_folder, write_atomically
 from praxiscope.models.features import PooledFeatures
+from praxiscope.progress import progress_bar
 from praxiscope.recipe import Recipe, load_recipe
 from praxiscope.zoo.create import find_checkpoint, load_model
 
