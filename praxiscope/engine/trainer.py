@@ -69,16 +69,11 @@ def trainer_from(devices: Devices, **settings: Any) -> lightning.Trainer:
     Raises:
         PraxiscopeError: This machine has no such devices, or nobody has started the processes.
     """
-    count, num_nodes, environment = _processes(devices)
-    gpus = _num_gpus()
-    chosen = sorted(set(devices.ids)) or count or gpus or 1
-    many = chosen != 1 or num_nodes > 1
+    place, environment = _place(devices)
     with quiet():
         return lightning.Trainer(
-            accelerator="gpu" if gpus else "cpu",
-            devices=chosen,
-            num_nodes=num_nodes,
-            strategy="ddp" if many else "auto",
+            **place,
+            strategy="ddp" if _are_several(place) else "auto",
             use_distributed_sampler=False,
             enable_checkpointing=False,
             enable_progress_bar=False,
@@ -94,19 +89,27 @@ def fabric_from(devices: Devices) -> lightning.Fabric:
     Raises:
         PraxiscopeError: See :func:`trainer_from`.
     """
+    place, environment = _place(devices)
+    patient = DDPStrategy(timeout=timedelta(days=7))  # the last may be hours behind the first
+    with quiet():
+        return lightning.Fabric(
+            **place,
+            strategy=patient if _are_several(place) else "auto",
+            plugins=[environment],
+        )
+
+
+def _place(devices: Devices) -> tuple[dict[str, Any], ClusterEnvironment]:
+    """Return what Lightning is told of the devices, and who says which process is which."""
     count, num_nodes, environment = _processes(devices)
     gpus = _num_gpus()
     chosen = sorted(set(devices.ids)) or count or gpus or 1
-    many = chosen != 1 or num_nodes > 1
-    with quiet():
-        return lightning.Fabric(
-            accelerator="gpu" if gpus else "cpu",
-            devices=chosen,
-            num_nodes=num_nodes,
-            # the last process may be hours behind the first
-            strategy=DDPStrategy(timeout=timedelta(days=7)) if many else "auto",
-            plugins=[environment],
-        )
+    kind = "gpu" if gpus else "cpu"
+    return {"accelerator": kind, "devices": chosen, "num_nodes": num_nodes}, environment
+
+
+def _are_several(place: Mapping[str, Any]) -> bool:
+    return bool(place["devices"] != 1 or place["num_nodes"] > 1)
 
 
 def check_devices(devices: Devices) -> None:
