@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rich_argparse import RawDescriptionRichHelpFormatter
 
-from praxiscope.apps import data_convert_options, data_import, data_lists
+from praxiscope.apps import data_convert_options, data_import, data_lists, data_proposals_options
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -45,6 +45,17 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         allow_abbrev=False,
     )
     data_import.add_options(imported)
+    text = "Find the persons at key frames, as the proposals that detection recipes read."
+    proposals = actions.add_parser(
+        "proposals",
+        help=text,
+        description=f"{text} Run again, it goes on where it stopped: finished videos are kept in "
+        "OUT.parts. Exit status: 0 all done; 1 some videos are broken, which are listed; 2 wrong "
+        "options.",
+        formatter_class=RawDescriptionRichHelpFormatter,
+        allow_abbrev=False,
+    )
+    data_proposals_options.add_options(proposals)
     data_convert_options.add_actions(actions, RawDescriptionRichHelpFormatter)
 
 
@@ -54,6 +65,10 @@ def run(args: argparse.Namespace) -> int:
         return data_lists.lists(args)
     if args.action == "import":
         return data_import.data_import(args)
+    if args.action == "proposals":
+        from praxiscope.apps.data_proposals import proposals
+
+        return proposals(args)
     if args.action in data_convert_options.ACTIONS:
         from praxiscope.apps.data_convert import convert
 

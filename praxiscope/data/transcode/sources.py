@@ -28,7 +28,7 @@ def find_targets(
     if path.suffix == ".txt" and not path.is_dir():
         root, names = prefix, _listed(path, prefix)
     elif path.is_dir() and not _holds_images(path):
-        root, names = path, _videos_below(path)
+        root, names = path, videos_below(path)
         if dest.is_relative_to(path.resolve()):
             raise DataError(
                 f"{dest} lies in {given}, where the next run would find it again: name a folder "
@@ -80,7 +80,7 @@ def _holds_images(folder: Path) -> bool:
     return any(folder.glob("img_*.jpg")) or any(folder.glob("*x_0*.jpg"))
 
 
-def _videos_below(root: Path) -> list[Path]:
+def videos_below(root: Path) -> list[Path]:
     """Return the video files below a folder, in order; folders behind links are read too."""
     found: list[Path] = []
     seen: set[str] = set()
