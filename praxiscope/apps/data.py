@@ -56,6 +56,16 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         allow_abbrev=False,
     )
     data_proposals_options.add_options(proposals)
+    text = "Read and decode videos, and report those that are broken or odd."
+    checked = actions.add_parser(
+        "check",
+        help=text,
+        description=f"{text} Stopped and run again, it goes on. Exit status: 0 all can be used, "
+        "perhaps with remarks; 1 some cannot; 2 wrong options.",
+        formatter_class=RawDescriptionRichHelpFormatter,
+        allow_abbrev=False,
+    )
+    _check_options(checked)
     data_convert_options.add_actions(actions, RawDescriptionRichHelpFormatter)
 
 
@@ -73,6 +83,10 @@ def run(args: argparse.Namespace) -> int:
         from praxiscope.apps.data_convert import convert
 
         return convert(args)
+    if args.action == "check":
+        from praxiscope.apps.data_check import data_check
+
+        return data_check(args)
     from praxiscope.apps.doctor import doctor
 
     assert args.action == "doctor"
@@ -126,6 +140,28 @@ def _doctor_options(parser: argparse.ArgumentParser) -> None:
         default=argparse.SUPPRESS,
         help="a person does one thing at a time (several)",
     )
+
+
+def _check_options(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add(
+        "sources",
+        nargs="+",
+        metavar="SRC",
+        help="a video, a folder of videos at any depth, or a .txt list of them",
+    )
+    add("--prefix", type=Path, default=Path(), help="the folder a list's paths are below (.)")
+    add(
+        "--out",
+        type=Path,
+        default=Path("video_check.csv"),
+        metavar="FILE",
+        help="the report, .csv or .json (default: %(default)s)",
+    )
+    add("--broken", type=Path, metavar="FILE", help="a .txt list of the videos that are unusable")
+    add("--every-frame", action="store_true", help="decode all frames, not five of each video")
+    add("--workers", type=int, metavar="N", help="processes (default: one a core)")
+    add("--remove", action="store_true", help="DELETE the unusable files once all are checked")
 
 
 def _seconds_or_none(text: str) -> float | None:

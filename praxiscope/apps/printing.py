@@ -35,4 +35,6 @@ def print_error(console: Console, error: PraxiscopeError) -> None:
 
 def print_line(console: Console, line: str) -> None:
     """Print a line as it is: unbroken and uncoloured, so that it can be searched for."""
+    # A name of a file need not be UTF-8, but what is printed must be.
+    line = line.encode("utf-8", "backslashreplace").decode()
     console.print(line, soft_wrap=True, highlight=False, markup=False)

@@ -26,21 +26,7 @@ def open_container(path: Path, threads: int) -> InputContainer:
     Raises :class:`VideoError` for any other file. FFmpeg's messages are not printed: PyAV keeps
     them quiet unless a program asks for them.
     """
-    try:
-        if not path.exists():
-            raise VideoError(f"{path} does not exist: expected a video file; check the path.")
-        if not path.is_file():
-            raise unreadable(path, "is not a regular file")
-        if path.stat().st_size == 0:
-            raise unreadable(path, "is empty (0 bytes)")
-        file = av.open(
-            f"file:{path}", mode="r", container_options=_OPTIONS, metadata_errors="replace"
-        )
-    except (OSError, av.FFmpegError) as error:
-        what = f"cannot be read as a video ({error.strerror})"
-        if isinstance(error, av.FFmpegError) and cv2.haveImageReader(str(path)):
-            what = "is a still image"
-        raise unreadable(path, what) from error
+    file = open_any(path)
     streams = moving_pictures(file)
     if streams and streams[0].codec_context:
         streams[0].codec_context.thread_count = threads
@@ -54,6 +40,25 @@ def open_container(path: Path, threads: int) -> InputContainer:
         what = "holds no video" + (", only sound" if file.streams.audio else "")
     file.close()
     raise unreadable(path, what)
+
+
+def open_any(path: Path) -> InputContainer:
+    """Open a local file of a known format, whatever is in it; else raise :class:`VideoError`."""
+    try:
+        if not path.exists():
+            raise VideoError(f"{path} does not exist: expected a video file; check the path.")
+        if not path.is_file():
+            raise unreadable(path, "is not a regular file")
+        if path.stat().st_size == 0:
+            raise unreadable(path, "is empty (0 bytes)")
+        return av.open(
+            f"file:{path}", mode="r", container_options=_OPTIONS, metadata_errors="replace"
+        )
+    except (OSError, av.FFmpegError) as error:
+        what = f"cannot be read as a video ({error.strerror})"
+        if isinstance(error, av.FFmpegError) and cv2.haveImageReader(str(path)):
+            what = "is a still image"
+        raise unreadable(path, what) from error
 
 
 def moving_pictures(file: InputContainer) -> list[av.VideoStream]:

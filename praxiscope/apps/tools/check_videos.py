@@ -2,18 +2,18 @@
 
 import argparse
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from functools import partial
 from pathlib import Path
-from typing import TextIO
 
 from rich.console import Console
 
+from praxiscope.apps.journal import open_journal
 from praxiscope.apps.parallel import Crashed, in_processes
 from praxiscope.checks import check_whole
 from praxiscope.data.batch import num_cores
-from praxiscope.data.integrity import find_damage
+from praxiscope.data.integrity import find_damage, is_readable
 from praxiscope.data.lists import Record, VideoList, each_file, find_list, read_list
 from praxiscope.engine.results import check_writable
 from praxiscope.errors import PraxiscopeError
@@ -79,15 +79,13 @@ def run(args: argparse.Namespace) -> int:
     check_writable(args.output_file, (args.output_file.suffix,))
     journal = args.output_file.with_name(f"{args.output_file.name}.sound")
     run_of = f"{videos.annotations or videos.root} {videos.root} every_frame={args.every_frame}"
-    sound = _read_journal(journal, run_of)
-    left = [record for record in records if _path(videos, record) not in sound]
-    if len(left) < len(records):
-        print(f"{len(records) - len(left)} videos were found sound before; {journal} lists them.")
-    with journal.open("a", encoding="utf-8") as file:
-        if not sound:
-            file.truncate(0)
-            file.write(run_of + "\n")
-        broken = _check(videos, left, args, file)
+    with open_journal(journal, run_of) as (lines_before, note):
+        sound = set(lines_before)
+        left = [record for record in records if _path(videos, record) not in sound]
+        if len(left) < len(records):
+            before = len(records) - len(left)
+            print(f"{before} videos were found sound before; {journal} lists them.")
+        broken = _check(videos, left, args, note)
     # in the order of the list
     lines = [_path(videos, record) for record in records if record in broken]
     text = "".join(f"{line}\n" for line in lines)
@@ -105,19 +103,11 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def is_readable(path: Path) -> bool:
-    """Whether the bytes of a file can be read: if not, it may be sound, and its disk is not."""
-    try:
-        with path.open("rb") as file:
-            while file.read(2**20):
-                pass
-    except OSError:
-        return False
-    return True
-
-
 def _check(
-    videos: VideoList, records: Sequence[Record], args: argparse.Namespace, journal: TextIO
+    videos: VideoList,
+    records: Sequence[Record],
+    args: argparse.Namespace,
+    note: Callable[[str], None],
 ) -> set[Record]:
     """Return the broken ones, noting the sound ones in the journal as they are found."""
     console = Console(stderr=True)
@@ -132,21 +122,12 @@ def _check(
             if isinstance(problem, Crashed):
                 problem = f"{_path(videos, record)} crashed the process that read it."
             if problem is None:
-                journal.write(_path(videos, record) + "\n")
-                journal.flush()
+                note(_path(videos, record))
             else:
                 broken.add(record)
                 console.print(problem, soft_wrap=True, highlight=False, markup=False)
             bar.update(task, advance=1, figures=f"{len(broken)} broken")
     return broken
-
-
-def _read_journal(journal: Path, run_of: str) -> set[str]:
-    """Return the videos that a run of the same kind, which was stopped, had found sound."""
-    if not journal.is_file():
-        return set()
-    first, *lines = journal.read_text(encoding="utf-8").split("\n")
-    return set(lines[:-1]) if first == run_of else set()  # the last line may be cut off
 
 
 def _path(videos: VideoList, record: Record) -> str:

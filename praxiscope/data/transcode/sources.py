@@ -25,20 +25,12 @@ def find_targets(
             the folder that is read, or a listed path leaves ``prefix``.
     """
     path, dest = Path(given), dest.resolve()
-    if path.suffix == ".txt" and not path.is_dir():
-        root, names = prefix, _listed(path, prefix)
-    elif path.is_dir() and not _holds_images(path):
-        root, names = path, videos_below(path)
-        if dest.is_relative_to(path.resolve()):
-            raise DataError(
-                f"{dest} lies in {given}, where the next run would find it again: name a folder "
-                "beside it."
-            )
-    else:
-        root, names = path.parent, [Path(path.name)] if path.exists() else []
-    if not names:
-        expected = "one a line" if path.suffix == ".txt" else "a video file or a folder of them"
-        raise DataError(f"{given} stands for no video: expected {expected}.")
+    root, names = _root_and_names(path, prefix)
+    if root == path and dest.is_relative_to(path.resolve()):
+        raise DataError(
+            f"{dest} lies in {given}, where the next run would find it again: name a folder "
+            "beside it."
+        )
     targets: dict[Path, Path] = {}
     taken: dict[Path, Path] = {}
     for name in names:
@@ -63,6 +55,32 @@ def find_targets(
                 "name another folder."
             )
     return targets
+
+
+def find_videos(given: str | Path, *, prefix: Path = Path()) -> list[Path]:
+    """Return every video that ``given`` stands for, as :func:`find_targets` reads it.
+
+    Paths in a list may be absolute, and need not exist.
+
+    Raises:
+        DataError: There is no video, or the list cannot be read.
+    """
+    root, names = _root_and_names(Path(given), prefix)
+    return [root / name for name in names]
+
+
+def _root_and_names(path: Path, prefix: Path) -> tuple[Path, list[Path]]:
+    """Return the videos that a path stands for, and the folder that their names are below."""
+    if path.suffix == ".txt" and not path.is_dir():
+        root, names = prefix, _listed(path, prefix)
+    elif path.is_dir() and not _holds_images(path):
+        root, names = path, videos_below(path)
+    else:
+        root, names = path.parent, [Path(path.name)] if path.exists() else []
+    if not names:
+        expected = "one a line" if path.suffix == ".txt" else "a video file or a folder of them"
+        raise DataError(f"{path} stands for no video: expected {expected}.")
+    return root, names
 
 
 def _listed(path: Path, prefix: Path) -> list[Path]:

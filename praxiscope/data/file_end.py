@@ -1,0 +1,85 @@
+"""Whether the end of a video file is missing, by the sizes that its outermost parts state.
+
+A part is a box of mp4 and mov (ISO/IEC 14496-12, 4.2), a chunk of avi (Microsoft's RIFF), or the
+segment of mkv and webm (RFC 8794). FFmpeg reads as far as it can and hardly says that more should
+be there; an mp4 whose index stood at the lost end it does not open at all.
+"""
+
+import os
+import string
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+_MATROSKA = b"\x1a\x45\xdf\xa3"
+_SEGMENT = b"\x18\x53\x80\x67"
+# Those that stand outermost; anything else there is no part of the file's form.
+_BOXES = set(b"ftyp styp moov moof mdat free skip wide sidx ssix mfra uuid pnot udta meta".split())
+_NAME = set(string.ascii_letters.encode() + string.digits.encode() + b" _")
+
+
+def missing_bytes(path: Path) -> int:
+    """Return how many bytes a file is shorter than its parts say; 0 also where nothing says.
+
+    Raises:
+        OSError: It cannot be read.
+    """
+    with path.open("rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        head = file.read(12)
+        file.seek(0)
+        if head[4:8] == b"ftyp" or head[4:8] in _BOXES:
+            ends = _boxes(file)
+        elif head[:4] == b"RIFF" and head[8:] == b"AVI ":
+            ends = _riffs(file)
+        elif head[:4] == _MATROSKA:
+            ends = _elements(file)
+        else:
+            return 0
+        return max(0, max(ends, default=0) - size)
+
+
+def _boxes(file: BinaryIO) -> Iterator[int]:
+    """Yield where each outermost box of mp4 ends."""
+    start = 0
+    while len(head := _read(file, start, 16)) >= 8 and head[4:8] in _BOXES:
+        size = int.from_bytes(head[:4])
+        if size == 1:  # the next eight bytes say it
+            size = int.from_bytes(head[8:])
+        if size < 8:  # 0: up to the end of the file, wherever that is
+            return
+        start += size
+        yield start
+
+
+def _riffs(file: BinaryIO) -> Iterator[int]:
+    """Yield where each RIFF chunk of avi ends; one is of 1 GB at most."""
+    start = 0
+    while len(head := _read(file, start, 12)) == 12 and head[:4] == b"RIFF":
+        size = int.from_bytes(head[4:8], "little")
+        if size in (0, 0xFFFFFFFF) or not _NAME.issuperset(head[8:]):  # never filled in
+            return
+        start += 8 + size
+        yield start
+        start += size % 2
+
+
+def _elements(file: BinaryIO) -> Iterator[int]:
+    """Yield where the header of mkv ends, and the segment, if its size is known."""
+    start = 0
+    for name in (_MATROSKA, _SEGMENT):
+        head = _read(file, start, 12)
+        if len(head) < 5 or head[:4] != name or not head[4]:
+            return
+        length = 9 - head[4].bit_length()  # the zeros before the first 1 tell the number of bytes
+        unknown = (1 << 7 * length) - 1
+        size = int.from_bytes(head[4 : 4 + length]) & unknown
+        if size == unknown or len(head) < 4 + length:
+            return
+        start += 4 + length + size
+        yield start
+
+
+def _read(file: BinaryIO, start: int, count: int) -> bytes:
+    file.seek(start)
+    return file.read(count)
