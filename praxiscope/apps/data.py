@@ -8,7 +8,13 @@ from pathlib import Path
 
 from rich_argparse import RawDescriptionRichHelpFormatter
 
-from praxiscope.apps import data_convert_options, data_import, data_lists, data_proposals_options
+from praxiscope.apps import (
+    data_convert_options,
+    data_download,
+    data_import,
+    data_lists,
+    data_proposals_options,
+)
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -35,6 +41,16 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         allow_abbrev=False,
     )
     data_lists.add_options(lists)
+    text = "Download the files of a list of addresses: tried again, resumed, checked."
+    downloaded = actions.add_parser(
+        "download",
+        help=text,
+        description=f"{text} Run again, it does what is missing. Exit status: 0 all there; 1 some "
+        "failed, which failed.txt lists; 2 wrong options or list, or the disk is full.",
+        formatter_class=RawDescriptionRichHelpFormatter,
+        allow_abbrev=False,
+    )
+    data_download.add_options(downloaded)
     text = "Turn exports of annotation tools into lists in AVA's format."
     imported = actions.add_parser(
         "import",
@@ -73,6 +89,8 @@ def run(args: argparse.Namespace) -> int:
     """Do the action; return the exit status."""
     if args.action == "lists":
         return data_lists.lists(args)
+    if args.action == "download":
+        return data_download.download(args)
     if args.action == "import":
         return data_import.data_import(args)
     if args.action == "proposals":

@@ -4,24 +4,8 @@ import hashlib
 import os
 import re
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from http.client import HTTPException, HTTPMessage
 from pathlib import Path
-from typing import IO, Any
-from urllib.error import HTTPError, URLError
 from urllib.parse import unquote, urlsplit
-from urllib.request import (
-    FileHandler,
-    HTTPDefaultErrorHandler,
-    HTTPErrorProcessor,
-    HTTPHandler,
-    HTTPRedirectHandler,
-    HTTPSHandler,
-    OpenerDirector,
-    ProxyHandler,
-    Request,
-)
 
 from filelock import FileLock
 from rich.console import Console
@@ -35,13 +19,7 @@ from rich.progress import (
 )
 
 from praxiscope.errors import CheckpointError
-
-_CHUNK_BYTES = 1 << 20
-_WORTH_ANOTHER_TRY = {408, 425, 429, 500, 502, 503, 504}
-
-
-class _TransferError(Exception):
-    """The connection failed in a way that may pass."""
+from praxiscope.transfer import RefusedError, StaleError, TransferError, ask
 
 
 def cache_folder() -> Path:
@@ -104,7 +82,7 @@ def fetch_checkpoint(
                 resumed = part.exists()
                 try:
                     _download(url, part, timeout_seconds)
-                except _TransferError as error:
+                except TransferError as error:
                     if attempt + 1 == attempts:
                         raise CheckpointError(
                             f"{url} could not be downloaded in {attempts} attempts: {error}. "
@@ -121,6 +99,8 @@ def fetch_checkpoint(
                 part.unlink()
                 if not resumed:  # what was there before may have been the wrong half
                     break
+    except RefusedError as error:
+        raise CheckpointError(str(error)) from error
     except OSError as error:
         raise CheckpointError(
             f"{target} could not be written: {error.strerror or error}. Free some space, or set "
@@ -142,84 +122,18 @@ def cached_checkpoint(url: str, cache: Path | None = None) -> Path | None:
 def _download(url: str, part: Path, timeout_seconds: float) -> None:
     """Bring ``part`` to its full length, from where it ends if the server can."""
     done = part.stat().st_size if part.exists() else 0
-    request = Request(url, headers={"User-Agent": "praxiscope"})
-    if done and not url.startswith("file:"):
-        request.add_header("Range", f"bytes={done}-")
-    with _network_errors(url, part):
-        response = _opener().open(request, timeout=timeout_seconds)
-    with response:
-        resumes = getattr(response, "status", 200) == 206
-        if resumes and not response.headers.get("Content-Range", "").startswith(f"bytes {done}-"):
-            part.unlink()
-            raise _TransferError("the server went on from another place")
-        done = done if resumes else 0
-        length = response.headers.get("Content-Length", "")
-        total = done + int(length) if length.isdecimal() else None
-        with part.open("ab" if resumes else "wb") as file, _progress() as bar:
-            task = bar.add_task(part.name.removesuffix(".part"), total=total, completed=done)
-            while piece := _read(response, url, part):
-                file.write(piece)
-                done += len(piece)
-                bar.update(task, completed=done)
-    if total is not None and done != total:
-        raise _TransferError(f"the server sent {done} of {total} bytes")
-
-
-def _read(response: IO[bytes], url: str, part: Path) -> bytes:
-    with _network_errors(url, part):
-        return response.read(_CHUNK_BYTES)
-
-
-@contextmanager
-def _network_errors(url: str, part: Path) -> Iterator[None]:
-    """Tell what may pass from what will not, and both from a full disk."""
     try:
-        yield
-    except HTTPError as error:
-        error.close()
-        if error.code == 416:  # the part is longer than the file
-            part.unlink()
-        if error.code in _WORTH_ANOTHER_TRY or error.code == 416:
-            raise _TransferError(f"the server answered {error.code} {error.reason}") from error
-        raise CheckpointError(
-            f"{url} could not be downloaded: the server answered {error.code} {error.reason}. "
-            "Check the address."
-        ) from error
-    except URLError as error:
-        if url.startswith("file:"):
-            raise CheckpointError(f"{url} cannot be read: {error.reason}.") from error
-        raise _TransferError(str(error.reason)) from error
-    except (HTTPException, OSError) as error:
-        raise _TransferError(str(error) or type(error).__name__) from error
-
-
-class _SafeRedirects(HTTPRedirectHandler):
-    """Follows http to http or https, and https to https only."""
-
-    def redirect_request(
-        self, req: Request, fp: IO[bytes], code: int, msg: str, headers: HTTPMessage, newurl: str
-    ) -> Request | None:
-        """Return the next request, or refuse an address of another kind."""
-        if urlsplit(newurl).scheme not in {"https", req.type}:
-            fp.close()
-            raise CheckpointError(f"{req.full_url} redirects to {newurl}, which is not followed.")
-        return super().redirect_request(req, fp, code, msg, headers, newurl)
-
-
-def _opener() -> OpenerDirector:
-    opener = OpenerDirector()
-    handlers: tuple[Any, ...] = (
-        ProxyHandler(),
-        HTTPHandler(),
-        HTTPSHandler(),
-        FileHandler(),
-        HTTPDefaultErrorHandler(),
-        HTTPErrorProcessor(),
-        _SafeRedirects(),
-    )
-    for handler in handlers:
-        opener.add_handler(handler)
-    return opener
+        with ask(url, done, timeout_seconds=timeout_seconds) as answer:
+            done = answer.first
+            with part.open("ab" if done else "wb") as file, _progress() as bar:
+                name = part.name.removesuffix(".part")
+                task = bar.add_task(name, total=answer.total, completed=done)
+                for piece in answer.pieces():
+                    file.write(piece)
+                    bar.update(task, advance=len(piece))
+    except StaleError:
+        part.unlink()
+        raise
 
 
 def _progress() -> Progress:

@@ -18,6 +18,10 @@ class Server:
     cut_after: list[int] = field(default_factory=list)  # bytes after which each answer breaks off
     errors: list[int] = field(default_factory=list)  # status codes of the first answers
     redirects: dict[str, str] = field(default_factory=dict)
+    etag: str | None = None  # of every file; If-Range is obeyed
+    retry_after: str | None = None  # with the status codes above
+    silent: bool = False  # does not say how long its files are
+    conditions: list[str | None] = field(default_factory=list)  # If-Range
     requests: list[tuple[str, str | None]] = field(default_factory=list)  # path, Range
     url: str = ""
 
@@ -30,8 +34,13 @@ def serving(server: Server) -> Iterator[Server]:
         def do_GET(self) -> None:
             wanted = self.headers.get("Range")
             server.requests.append((self.path, wanted))
+            server.conditions.append(self.headers.get("If-Range"))
             if server.errors:
-                self.send_error(server.errors.pop(0))
+                self.send_response(server.errors.pop(0))
+                if server.retry_after is not None:
+                    self.send_header("Retry-After", server.retry_after)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
                 return
             if self.path in server.redirects:
                 self.send_response(302)
@@ -43,6 +52,8 @@ def serving(server: Server) -> Iterator[Server]:
             if data is None:
                 self.send_error(404)
                 return
+            if server.conditions[-1] not in (None, server.etag):
+                wanted = None
             first = int(wanted.removeprefix("bytes=").rstrip("-")) if wanted else 0
             if server.ranges and wanted:
                 if first >= len(data):
@@ -54,7 +65,10 @@ def serving(server: Server) -> Iterator[Server]:
                 data = data[first:]
             else:
                 self.send_response(200)
-            self.send_header("Content-Length", str(len(data)))
+            if not server.silent:
+                self.send_header("Content-Length", str(len(data)))
+            if server.etag is not None:
+                self.send_header("ETag", server.etag)
             self.end_headers()
             self.wfile.write(data[: server.cut_after.pop(0)] if server.cut_after else data)
 
