@@ -120,16 +120,27 @@ def ask(
         found = _version(headers)
         if resumes:
             span, _, size = headers.get("Content-Range", "").partition("/")
-            if not first or not span.startswith(f"bytes {first}-"):
+            if not first:
+                raise TransferError("the server sent a part that nobody asked for")
+            if not span.startswith(f"bytes {first}-"):
                 raise StaleError("the server went on from another place")
             if version is not None and found is not None and found != version:
                 raise StaleError("the file on the server changed")
         first = first if resumes else 0
-        length = headers.get("Content-Length", "")
-        total = first + int(length) if length.isdecimal() else None
-        if resumes and size.isdecimal():
-            total = int(size)
+        length = _number(headers.get("Content-Length", ""))
+        total = _number(size) if resumes else None
+        if total is None and length is not None:
+            total = first + length
         yield Answer(url, first, total, found, response)
+
+
+def _number(text: str) -> int | None:
+    return int(text) if text.isdecimal() and len(text) < 19 else None
+
+
+def _printable(text: object) -> str:
+    """Return what a server said without what a terminal or a list would obey."""
+    return "".join(char if char.isprintable() else "?" for char in str(text)[:200])
 
 
 def _version(headers: HTTPMessage) -> str | None:
@@ -146,7 +157,7 @@ def _network_errors(url: str, first: int) -> Iterator[None]:
         yield
     except HTTPError as error:
         error.close()
-        said = f"the server answered {error.code} {error.reason}"
+        said = f"the server answered {error.code} {_printable(error.reason)}"
         if error.code == 416 and first:
             raise StaleError(said) from error
         if error.code in _MAY_PASS or error.code >= 500:
@@ -160,18 +171,19 @@ def _network_errors(url: str, first: int) -> Iterator[None]:
                 f"{url} could not be downloaded: its certificate is not accepted "
                 f"({error.reason.verify_message}). Check the address and this machine's clock."
             ) from error
-        raise TransferError(str(error.reason)) from error
+        raise TransferError(_printable(error.reason)) from error
     except (HTTPException, OSError) as error:
-        raise TransferError(str(error) or type(error).__name__) from error
+        raise TransferError(_printable(error) or type(error).__name__) from error
     except ValueError as error:  # of a host's or a port's name
-        raise RefusedError(f"{url} is no address of a file: {error}.") from error
+        raise RefusedError(f"{url} is no address of a file: {_printable(error)}.") from error
 
 
 def _retry_after(headers: Message) -> float | None:
     """Return the seconds until the server wants to be asked again, which it may give as a date."""
     value = headers.get("Retry-After", "").strip()
-    if value.isdecimal() and len(value) < 10:
-        return float(value)
+    seconds = _number(value)
+    if seconds is not None:
+        return float(seconds)
     try:
         return max(parsedate_to_datetime(value).timestamp() - time.time(), 0.0)
     except (ValueError, OverflowError):
@@ -189,7 +201,9 @@ class _SafeRedirects(HTTPRedirectHandler):
         same_host = (new.scheme, new.hostname) == ("http", old.hostname) and old.scheme == "http"
         if new.scheme != "https" and not same_host:
             fp.close()
-            raise RefusedError(f"{req.full_url} redirects to {newurl}, which is not followed.")
+            raise RefusedError(
+                f"{req.full_url} redirects to {_printable(newurl)}, which is not followed."
+            )
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 

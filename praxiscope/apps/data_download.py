@@ -191,7 +191,11 @@ def _summary(folder: Path, wanted: "Sequence[Wanted]", outcomes: "dict[Wanted, O
     if left:
         table.add_row("not finished", str(left), "")
     console.print(table)
-    failed = [(one, outcomes[one].problem) for one in wanted if _failed(outcomes.get(one))]
+    failed = [
+        (one, " ".join(outcomes[one].problem.split()))  # a comment ends with its line
+        for one in wanted
+        if one in outcomes and outcomes[one].how == "failed"
+    ]
     path = folder / FAILED_LIST
     if failed:
         text = "".join(f"# {problem}\n{one.line()}\n" for one, problem in failed)
@@ -202,7 +206,3 @@ def _summary(folder: Path, wanted: "Sequence[Wanted]", outcomes: "dict[Wanted, O
     if failed:
         print_line(console, f"{path} lists the {len(failed)} that failed: give it as LIST.")
     return FAILED if failed else 0
-
-
-def _failed(outcome: "Outcome | None") -> bool:
-    return outcome is not None and outcome.how == "failed"

@@ -4,6 +4,7 @@ import errno
 import hashlib
 import os
 import random
+import re
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -174,7 +175,7 @@ class Downloader:
         version = known[1] if known[1].isprintable() and known[1].isascii() else ""
         if not (version or wanted.sha256 or wanted.md5):
             return 0, None, None  # nothing would show that its half is of another file
-        total = int(known[2]) if known[2].isdecimal() else None
+        total = int(known[2]) if re.fullmatch(r"[0-9]{1,18}", known[2]) else None
         return part.stat().st_size, total, version or None
 
     def _wait(self, wanted: Wanted, failures: int, error: TransferError) -> None:

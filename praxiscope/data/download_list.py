@@ -2,9 +2,10 @@
 
 import csv
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import TextIO
 from urllib.parse import quote, unquote, urlsplit
 
 from praxiscope.errors import DataError
@@ -12,7 +13,7 @@ from praxiscope.errors import DataError
 FAILED_LIST = "failed.txt"  # beside the files: the lines to try again
 PART, ORIGIN = ".part", ".part.origin"  # what ends the names of unfinished files
 
-_MOST_LINE_BYTES = 16384
+_MOST_LINE = 16384  # characters
 _MOST_NAME_BYTES = 240  # of a file or a folder: 255 less what ends the names of unfinished files
 _CHECK = re.compile(r"(sha256|md5|size):(.*)", re.IGNORECASE)
 _OTHER_CHECK = re.compile(r"(sha|md|crc|size)[\w-]*[:=].*", re.IGNORECASE)
@@ -80,11 +81,12 @@ def read_download_list(path: Path) -> list[Wanted]:
     return wanted
 
 
-def _rows(file: Iterable[str], path: Path) -> Iterator[tuple[int, list[str]]]:
+def _rows(file: TextIO, path: Path) -> Iterator[tuple[int, list[str]]]:
     """Yield the number and the fields of each line that has any, without comments."""
     is_csv = path.suffix.lower() == ".csv"
-    for number, line in enumerate(file, 1):
-        if len(line) > _MOST_LINE_BYTES:
+    lines = iter(lambda: file.readline(_MOST_LINE + 1), "")
+    for number, line in enumerate(lines, 1):
+        if len(line) > _MOST_LINE:
             raise DataError(f"{path}, line {number} is too long for an address and a name.")
         if is_csv:
             fields = next(csv.reader([line.strip("\r\n")]), [])

@@ -132,7 +132,7 @@ def _download(url: str, part: Path, timeout_seconds: float) -> None:
                     file.write(piece)
                     bar.update(task, advance=len(piece))
     except StaleError:
-        part.unlink()
+        part.unlink(missing_ok=True)
         raise
 
 

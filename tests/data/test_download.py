@@ -199,6 +199,19 @@ def test_a_server_says_when_it_wants_to_be_asked_again(server: Server, tmp_path:
     assert "wants to be asked again in" in fetch(tmp_path, wanted(server)).problem
 
 
+def test_answers_that_make_no_sense_are_given_up(server: Server, tmp_path: Path) -> None:
+    server.part_always = True
+    assert "nobody asked for" in fetch(tmp_path, wanted(server), retries=2).problem
+    assert len(server.requests) == 3
+    server.part_always, server.silent = False, True
+    server.headers = {"Content-Length": "9" * 5000}
+    assert fetch(tmp_path, wanted(server, md5=MD5)).how == "downloaded"
+    server.redirects["/old"] = "http://other/\x1b[2J"
+    problem = fetch(tmp_path, wanted(server, "/old", md5="0" * 32), overwrite=True).problem
+    assert "not followed" in problem
+    assert problem.isprintable()
+
+
 @pytest.mark.parametrize("code", [400, 401, 403, 404, 410])
 def test_other_refusals_fail_at_once(server: Server, tmp_path: Path, code: int) -> None:
     server.errors = [code]

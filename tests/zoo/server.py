@@ -15,6 +15,8 @@ class Server:
     files: dict[str, bytes] = field(default_factory=dict)
     ranges: bool = True  # answers Range with 206
     wrong_range: bool = False  # answers 206 from another place
+    headers: dict[str, str] = field(default_factory=dict)  # of its answers, besides
+    part_always: bool = False  # answers 206 to everything
     cut_after: list[int] = field(default_factory=list)  # bytes after which each answer breaks off
     errors: list[int] = field(default_factory=list)  # status codes of the first answers
     redirects: dict[str, str] = field(default_factory=dict)
@@ -64,7 +66,9 @@ def serving(server: Server) -> Iterator[Server]:
                 self.send_header("Content-Range", f"bytes {first}-{len(data) - 1}/{len(data)}")
                 data = data[first:]
             else:
-                self.send_response(200)
+                self.send_response(206 if server.part_always else 200)
+            for name, value in server.headers.items():
+                self.send_header(name, value)
             if not server.silent:
                 self.send_header("Content-Length", str(len(data)))
             if server.etag is not None:
