@@ -11,21 +11,21 @@ from typing import NamedTuple
 
 import numpy as np
 from rich.console import Console
-from rich.table import Table
 
 from praxiscope.apps.persons import PersonProvider, find_provider
 from praxiscope.apps.persons.find import PROPOSALS
 from praxiscope.apps.printing import print_line
+from praxiscope.apps.proposal_recall import recall_of, show_recalls
 from praxiscope.checks import check_number
 from praxiscope.data.ava_files import Moment, Source
 from praxiscope.data.ava_lists import AvaList, open_source, read_key_frames, source_path
 from praxiscope.data.batch import num_cores
-from praxiscope.data.doctor.recall import best_overlaps
 from praxiscope.data.frames import FrameFolder
 from praxiscope.data.key_pictures import key_pictures, one_a_second
 from praxiscope.data.proposal_files import (
     PROPOSAL_SUFFIXES,
     FloatArray,
+    check_name,
     read_part,
     write_part,
     write_proposals,
@@ -38,7 +38,6 @@ from praxiscope.progress import CountProgress
 from praxiscope.recipe import DetectionRecipe, load_recipe
 
 BROKEN = 1  # exit status: some videos could not be used
-IOUS = (0.5, 0.9)
 
 
 class Look(NamedTuple):
@@ -75,59 +74,36 @@ def proposals(args: argparse.Namespace) -> int:
     parts = Parts(args.out.with_name(f"{args.out.name}.parts"), args, search)
     if args.dry_run:
         return _show_plan(console, search, parts)
-    recalls = [_recall(ava, args.compare)] if ava and args.compare else []  # bad ones end it now
-    by_video = Path(args.persons).suffix.lower() in PROPOSALS
-    everywhere = None if by_video else _provider(args, None)
-    made_by = everywhere.name if everywhere else args.persons
-    check_folder(parts.folder)
+    compared = [recall_of(ava, args.compare)] if ava and args.compare else []  # a bad one ends it
     num_videos = len(search.looks) + len(search.broken)
-    there = ((look, parts.read(look, made_by)) for look in search.looks)
-    found = {look: boxes for look, boxes in there if boxes is not None}
-    num_there = len(found)
-    left = [look for look in search.looks if look not in found]
-    total = sum(len(look.timestamps) for look in left)
-    with CountProgress("persons", total, unit="key frames", console=errors) as progress:
-        for look in left:
-            before = progress.done
-            try:
-                provider = everywhere or _provider(args, look)
-                boxes = _find(search, look, provider, lambda: progress.advance(1))
-            except DataError as error:
-                search.broken[look.video] = str(error)
-                print_line(errors, f"broken: {look.video}: {error}")
-                progress.advance(len(look.timestamps) - (progress.done - before))
-            else:
-                parts.write(look, boxes, made_by)
-                found[look] = boxes
-    for video, problem in search.broken.items():
-        print_line(console, f"broken: {video}: {problem}")
+    found, num_there = _find_all(args, search, parts, errors)
+    _show_broken(console, search)
     print_line(
         console,
-        f"{num_videos} videos by {made_by}: {len(found) - num_there} looked at, {num_there} "
-        f"there already, {len(search.broken)} broken.",
+        f"{num_videos} videos: {len(found) - num_there} looked at, {num_there} there already, "
+        f"{len(search.broken)} broken.",
     )
     if not found or (search.broken and not args.skip_broken):
-        advice = "" if not found else " give --skip-broken to write it without them, or"
+        without = "give --skip-broken to write it without them, or " if found else ""
         print_line(
             console,
-            f"{args.out} is not written:{advice} mend them and run again; what is finished is kept "
-            f"in {parts.folder}.",
+            f"{args.out} is not written: {without}mend them and run again; what is finished is "
+            f"kept in {parts.folder}.",
         )
         return BROKEN
     joined: dict[Moment, FloatArray] = {}
-    for look in search.looks:
-        for time, boxes_then in zip(look.timestamps, found.get(look, ()), strict=False):
-            # Parts of one untrimmed video may share a moment.
-            joined.setdefault((look.video, time), boxes_then)
+    for look in found:
+        for time, persons in zip(look.timestamps, found[look], strict=True):
+            joined.setdefault((look.video, time), persons)  # cuts of one video may share a moment
     write_proposals(args.out, joined)
-    peopled = sum(len(boxes) > 0 for boxes in joined.values())
+    peopled = sum(len(persons) > 0 for persons in joined.values())
     print_line(
         console,
         f"{args.out}: {sum(map(len, joined.values())):,} boxes in {peopled:,} of {len(joined):,} "
         f"key frames. {parts.folder} is no longer needed.",
     )
     if ava is not None and peopled:
-        _show_recall(console, ava, [_recall(ava, args.out), *recalls])
+        show_recalls(console, [recall_of(ava, args.out), *compared])
     return BROKEN if search.broken else 0
 
 
@@ -141,7 +117,7 @@ class Parts:
         self.folder = folder
         self._options = (args.persons, args.persons_weights, args.min_person_score, search.late)
 
-    def read(self, look: Look, made_by: str | None) -> list[FloatArray] | None:
+    def read(self, look: Look, made_by: str | None = None) -> list[FloatArray] | None:
         """Return the persons at every timestamp, (n, 5), or None if they are not there."""
         return read_part(self._path(look), len(look.timestamps), made_by)
 
@@ -235,13 +211,14 @@ def _of_folder(args: argparse.Namespace, console: Console) -> Search:
                 )
             known[video] = name
             try:
+                check_name(video)
                 with closing(Video(root / name)) as opened:
                     fps = args.fps or opened.fps
                     if not fps:
                         raise DataError(f"{root / name} does not say its frame rate: give --fps.")
                     times = one_a_second(opened.num_frames, fps=fps, first_timestamp=first)
             except DataError as error:
-                search.broken[video] = str(error)
+                search.broken[video if video.isprintable() else ascii(video)] = str(error)
             else:
                 search.looks.append(Look(video, Source(name.as_posix(), fps, first), times))
             progress.advance(1)
@@ -257,6 +234,34 @@ def _provider(args: argparse.Namespace, look: Look | None) -> PersonProvider:
         video_name=look.video if look else None,
         first_timestamp=look.source.first_timestamp if look else 0,
     )
+
+
+def _find_all(
+    args: argparse.Namespace, search: Search, parts: Parts, console: Console
+) -> tuple[dict[Look, list[FloatArray]], int]:
+    """Return the persons of the videos that are not broken, and how many of these were there."""
+    by_video = Path(args.persons).suffix.lower() in PROPOSALS
+    everywhere = None if by_video else _provider(args, None)
+    made_by = everywhere.name if everywhere else args.persons
+    check_folder(parts.folder)
+    found = {look: parts.read(look, made_by) for look in search.looks}
+    left = [look for look, persons in found.items() if persons is None]
+    total = sum(len(look.timestamps) for look in left)
+    with CountProgress(made_by, total, unit="key frames", console=console) as progress:
+        for look in left:
+            before = progress.done
+            try:
+                provider = everywhere or _provider(args, look)
+                persons = _find(search, look, provider, lambda: progress.advance(1))
+            except DataError as error:
+                search.broken[look.video] = str(error)
+                print_line(console, f"broken: {look.video}: {error}")
+                progress.advance(len(look.timestamps) - (progress.done - before))
+            else:
+                parts.write(look, persons, made_by)
+                found[look] = persons
+    whole = {look: persons for look, persons in found.items() if persons is not None}
+    return whole, len(found) - len(left)
 
 
 def _find(
@@ -276,62 +281,18 @@ def _find(
     return [found[place] for place in range(len(look.timestamps))]
 
 
-class Recall(NamedTuple):
-    """How well a proposals file meets a list's persons."""
-
-    path: Path
-    min_score: float
-    per_frame: float  # boxes
-    shares: tuple[float, ...]  # of the persons that are met at each of IOUS
-
-
-def _recall(ava: AvaList, path: Path) -> list[Recall]:
-    """Return the recall of a file's proposals as the list takes them, and of all of them."""
-    return [_recall_above(ava, path, least) for least in sorted({ava.min_score, 0.0})][::-1]
-
-
-def _recall_above(ava: AvaList, path: Path, min_score: float) -> Recall:
-    key_frames = read_key_frames(replace(ava, proposals=path, min_score=min_score))
-    truth, given = [], []
-    for moment in key_frames:
-        assert moment.proposals is not None
-        truth.append(moment.boxes)
-        given.append(moment.proposals)
-    numbers = np.arange(len(truth))
-    overlaps = best_overlaps(
-        np.concatenate(truth).astype(np.float64),
-        np.repeat(numbers, [len(boxes) for boxes in truth]),
-        np.concatenate(given).astype(np.float64),
-        np.repeat(numbers, [len(boxes) for boxes in given]),
-    )
-    per_frame = sum(map(len, given)) / len(given)
-    shares = tuple(float((overlaps >= least).mean()) for least in IOUS)
-    return Recall(path, min_score, per_frame, shares)
-
-
-def _show_recall(console: Console, ava: AvaList, recalls: list[list[Recall]]) -> None:
-    table = Table("proposals", "score from", "a key frame", *(f"at IoU {iou:g}" for iou in IOUS))
-    table.title, table.title_justify = "true persons that a proposal meets", "left"
-    for recall in (one for of_file in recalls for one in of_file):
-        shares = (f"{share:.1%}" for share in recall.shares)
-        figures = (f"{recall.min_score:g}", f"{recall.per_frame:.1f}", *shares)
-        table.add_row(recall.path.name, *figures)
-    console.print(table)
-
-
 def _show_plan(console: Console, search: Search, parts: Parts) -> int:
     """Print what would be looked at; return the exit status."""
     there, num_videos = 0, len(search.looks) + len(search.broken)
     for look in search.looks:
         path = search.path(look.source)
-        if parts.read(look, None) is not None:
+        if parts.read(look) is not None:
             there += 1
         elif not path.exists():
             search.broken[look.video] = f"there is no {path}"
         else:
             print_line(console, f"{look.video}: {len(look.timestamps)} key frames of {path}")
-    for video, problem in search.broken.items():
-        print_line(console, f"broken: {video}: {problem}")
+    _show_broken(console, search)
     total = sum(len(look.timestamps) for look in search.looks)
     print_line(
         console,
@@ -339,3 +300,8 @@ def _show_plan(console: Console, search: Search, parts: Parts) -> int:
         f"{len(search.broken)} broken.",
     )
     return BROKEN if search.broken else 0
+
+
+def _show_broken(console: Console, search: Search) -> None:
+    for video, problem in search.broken.items():
+        print_line(console, f"broken: {video}: {problem}")

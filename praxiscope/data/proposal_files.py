@@ -15,11 +15,21 @@ import numpy as np
 import numpy.typing as npt
 
 from praxiscope.data.ava_files import Moment
+from praxiscope.errors import DataError
 from praxiscope.files import write_atomically
 
 FloatArray = npt.NDArray[np.float32]
 
 PROPOSAL_SUFFIXES = (".pkl", ".npz", ".csv")
+
+
+def check_name(video: str) -> None:
+    """Raise :class:`DataError` for the name of a video that some format cannot hold."""
+    if not video.isprintable() or video != video.strip():
+        raise DataError(
+            f"{video!a} is no name for a video: expected characters that can be printed, and "
+            "no space at its ends; rename the file."
+        )
 
 
 def moment_name(moment: Moment) -> str:

@@ -103,9 +103,10 @@ def see(monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[int, Seer]]:
 def test_the_written_file_gives_the_list_what_was_found_in_the_middle_frames_of_its_clips(
     dataset: AvaList, see: Callable[..., tuple[int, Seer]], capsys: pytest.CaptureFixture[str]
 ) -> None:
+    assert dataset.proposals is not None
+    dataset.proposals.unlink()  # it is not needed
     status, seer = see("--out", "new.pkl")
     assert status == 0
-    assert dataset.proposals is not None
     ava = replace(dataset, proposals=Path("new.pkl"), min_score=0)
     unscaled = BoxTransform(short_side=(VIDEOS.height, VIDEOS.height), size=None, flip=0)
     samples = AvaDataset(ava, Clip(frames=4, stride=2), unscaled, training=False)
@@ -152,7 +153,7 @@ def test_broken_videos_are_named_and_left_out_on_request(
     assert status == 1
     shown = capsys.readouterr().out
     assert re.search(r"broken: val_00001: .*val_00001\.mp4", shown)
-    assert "3 videos by seer: 2 looked at, 0 there already, 1 broken." in shown
+    assert "3 videos: 2 looked at, 0 there already, 1 broken." in shown
     assert "give --skip-broken to write it without them" in shown
     assert not Path("new.npz").exists()
     status, seer = see("--out", "new.npz", "--skip-broken")
@@ -198,10 +199,14 @@ def test_a_folder_of_videos_gets_a_key_frame_a_second(
     shop.mkdir(parents=True)
     shutil.copy(dataset.root / "val_00000.mp4", shop / "a,b.mp4")
     (shop / "bad.mp4").write_bytes(b"nothing")
+    (shop / "a\nb.mp4").write_bytes(b"nothing")
     options = ("--videos", "shop", "--first-timestamp", "900", "--out", "new.csv", "--skip-broken")
     status, seer = see(*options, what="")
     assert status == 1
-    assert "broken: cam 1/bad" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert "broken: cam 1/bad" in shown
+    assert r"broken: 'cam 1/a\nb': 'cam 1/a\nb' is no name for a video" in shown
+    assert "3 videos: 1 looked at, 0 there already, 2 broken." in shown
     frames = Video(shop / "a,b.mp4").frames_at([0, VIDEOS.fps, 2 * VIDEOS.fps])
     assert [seconds for _, seconds in seer.seen] == [0, 1, 2]
     found = read_proposals(Path("new.csv"))
@@ -228,6 +233,27 @@ def test_a_dry_run_looks_at_nothing_and_writes_nothing(
     assert [path for path in sorted(workdir.rglob("*")) if "__pycache__" not in str(path)] == before
 
 
+def test_cuts_of_one_video_are_found_by_the_name_of_the_whole(
+    dataset: AvaList, see: Callable[..., tuple[int, Seer]]
+) -> None:
+    for number, span in enumerate(("000012_000015", "000014_000017")):
+        shutil.copy(dataset.root / f"val_0000{number}.mp4", dataset.root / f"film_{span}.mp4")
+    lines = "film_000012_000015,0013,.1,.1,.5,.5,1,0\nfilm_000014_000017,0015.5,.1,.1,.5,.5,1,0\n"
+    Path("cuts.csv").write_text(lines)
+    changes = ["val.annotations=cuts.csv", "val.trimmed=True", "val.excluded=None"]
+    status, seer = see("--cfg-options", *changes, "--out", "new.pkl")
+    assert status == 0
+    assert [seconds for _, seconds in seer.seen] == [1, 1.5]
+    assert read_proposals(Path("new.pkl")).keys() == {("film", 13), ("film", 15.5)}
+    ava = replace(dataset, annotations=Path("cuts.csv"), trimmed=True, excluded=None)
+    for moment, (frame, _) in zip(
+        read_key_frames(replace(ava, proposals=Path("new.pkl"), min_score=0)),
+        seer.seen,
+        strict=True,
+    ):
+        np.testing.assert_array_equal(moment.proposals, persons_of(frame).boxes)
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -237,6 +263,7 @@ def test_a_dry_run_looks_at_nothing_and_writes_nothing(
         (["--out", "new.pkl", "--fps", "25"], "change them with --cfg-options, as val.fps=25"),
         (["--out", "new.pkl", "--videos", "data"], "goes with a list that has annotations"),
         (["--out", "new.pkl", "--min-person-score", "2"], "--min-person-score"),
+        (["--out", "new.pkl", "--split", "train"], "train.csv gives no key frames"),
         (["--out", "new.pkl", "--compare", "no.pkl"], "There is no proposals file no.pkl"),
     ],
 )
@@ -247,6 +274,14 @@ def test_wrong_options_are_named_before_anything_is_done(
     status, seer = see(*options)
     assert (status, seer.seen) == (2, [])
     assert message in " ".join(capsys.readouterr().err.split())
+    assert not Path("new.pkl.parts").exists()
+
+
+def test_a_provider_that_there_is_not_leaves_nothing_behind(
+    dataset: AvaList, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["data", "proposals", "tiny.py", "--persons", "hug", "--out", "new.pkl"]) == 2
+    assert "Did you mean 'hog'?" in capsys.readouterr().err
     assert not Path("new.pkl.parts").exists()
 
 
