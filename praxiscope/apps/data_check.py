@@ -176,7 +176,7 @@ def _remove(console: Console, videos: Sequence[Path]) -> None:
     """Delete files, but for those whose bytes cannot be read: these may be sound."""
     count = 0
     for video in videos:
-        if not is_readable(video):
+        if not video.is_file() or not is_readable(video):
             print_line(console, f"kept {video}: it is no file whose bytes can be read.")
             continue
         try:

@@ -91,8 +91,11 @@ def _findings(path: Path, every_frame: bool) -> Iterator[Finding]:
         return
     with closing(video):
         if isinstance(video, Video):
-            yield from _remarks(video)
-            short = _find_shortness(video)
+            try:
+                yield from _remarks(video)
+                short = _find_shortness(video)
+            except (DataError, OSError) as error:  # it, or its disk, has changed since
+                short = Finding("unreadable", str(error))
             if short is not None:
                 yield short
                 return
