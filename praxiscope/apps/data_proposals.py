@@ -110,11 +110,12 @@ def proposals(args: argparse.Namespace) -> int:
 class Parts:
     """The finished videos of a search, a file each.
 
-    Its name tells the options and the key frames it was made for, so that other ones find others.
+    Its name tells the options, the key frames and the video it was made for, so that others, also a
+    video that has changed since, find no part of it.
     """
 
     def __init__(self, folder: Path, args: argparse.Namespace, search: Search) -> None:
-        self.folder = folder
+        self.folder, self._search = folder, search
         self._options = (args.persons, args.persons_weights, args.min_person_score, search.late)
 
     def read(self, look: Look, made_by: str | None = None) -> list[FloatArray] | None:
@@ -126,7 +127,14 @@ class Parts:
         write_part(self._path(look), boxes, made_by)
 
     def _path(self, look: Look) -> Path:
-        what = json.dumps([*self._options, *look]).encode()
+        path = self._search.path(look.source).absolute()
+        try:
+            state = path.stat()
+        except OSError:
+            version = None
+        else:
+            version = [state.st_size, state.st_mtime_ns]
+        what = json.dumps([*self._options, *look, str(path), version]).encode()
         return self.folder / f"{hashlib.sha256(what).hexdigest()[:32]}.npz"
 
 

@@ -1,5 +1,6 @@
 """``praxiscope data proposals`` with a person provider that is not one."""
 
+import os
 import re
 import shutil
 from collections.abc import Callable
@@ -141,6 +142,11 @@ def test_a_search_that_was_interrupted_ends_with_the_same_file(
     assert (status, len(third.seen) + len(second.seen)) == (0, len(undisturbed.seen))
     status, other = see("--out", "new.pkl", "--overwrite", "--min-person-score", "0.2")
     assert (status, len(other.seen)) == (0, len(undisturbed.seen))  # other options, other parts
+    os.utime(dataset.root / "val_00001.mp4", (1, 1))  # as if it were another
+    status, again = see("--out", "new.pkl", "--overwrite")
+    assert status == 0
+    assert 0 < len(again.seen) <= VIDEOS.seconds
+    assert Path("new.pkl").read_bytes() == Path("whole.pkl").read_bytes()
 
 
 def test_broken_videos_are_named_and_left_out_on_request(
