@@ -5,9 +5,7 @@ import hashlib
 import json
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 from rich.console import Console
@@ -16,47 +14,24 @@ from praxiscope.apps.persons import PersonProvider, find_provider
 from praxiscope.apps.persons.find import PROPOSALS
 from praxiscope.apps.printing import print_line
 from praxiscope.apps.proposal_recall import recall_of, show_recalls
+from praxiscope.apps.proposal_search import Look, Search, search_of_folder, search_of_list
 from praxiscope.checks import check_number
-from praxiscope.data.ava_files import Moment, Source
-from praxiscope.data.ava_lists import AvaList, open_source, read_key_frames, source_path
-from praxiscope.data.batch import num_cores
-from praxiscope.data.frames import FrameFolder
-from praxiscope.data.key_pictures import key_pictures, one_a_second
+from praxiscope.data.ava_files import Moment
+from praxiscope.data.ava_lists import AvaList
+from praxiscope.data.key_pictures import key_pictures
 from praxiscope.data.proposal_files import (
     PROPOSAL_SUFFIXES,
     FloatArray,
-    check_name,
     read_part,
     write_part,
     write_proposals,
 )
-from praxiscope.data.transcode.sources import videos_below
-from praxiscope.data.video import Video
 from praxiscope.errors import DataError, RecipeError
 from praxiscope.files import check_folder
 from praxiscope.progress import CountProgress
 from praxiscope.recipe import DetectionRecipe, load_recipe
 
 BROKEN = 1  # exit status: some videos could not be used
-
-
-class Look(NamedTuple):
-    """The key frames of a video that are looked at."""
-
-    video: str  # as proposals name it
-    source: Source
-    timestamps: tuple[float, ...]
-
-
-@dataclass(frozen=True)
-class Search:
-    """What is looked at, in the order in which it is written."""
-
-    looks: list[Look]
-    open: Callable[[Source], Video | FrameFolder]
-    path: Callable[[Source], Path]
-    late: int = 0  # see AvaList
-    broken: dict[str, str] = field(default_factory=dict)  # why, of each video
 
 
 def proposals(args: argparse.Namespace) -> int:
@@ -70,7 +45,11 @@ def proposals(args: argparse.Namespace) -> int:
     console, errors = Console(highlight=False), Console(stderr=True)
     ava = _list(args)
     _check_out(args, ava)
-    search = _of_folder(args, errors) if ava is None else _of_list(ava)
+    if ava is not None:
+        search = search_of_list(ava)
+    else:
+        first = args.first_timestamp or 0.0
+        search = search_of_folder(args.videos, fps=args.fps, first_timestamp=first, console=errors)
     parts = Parts(args.out.with_name(f"{args.out.name}.parts"), args, search)
     if args.dry_run:
         return _show_plan(console, search, parts)
@@ -179,58 +158,6 @@ def _check_out(args: argparse.Namespace, ava: AvaList | None) -> None:
         raise DataError(f"--out {args.out} is read by this command: name another file.")
     if args.out.exists() and not (args.overwrite or args.dry_run):
         raise DataError(f"{args.out} is there already: give --overwrite, or another --out.")
-
-
-def _of_list(ava: AvaList) -> Search:
-    """Return every key frame of a list, whose own proposals need not be there yet."""
-    key_frames = read_key_frames(replace(ava, proposals=None))
-    sources = dict(zip(key_frames.by_video(), key_frames.sources, strict=True))
-    looks = [
-        Look(ava.span(video).of, sources[video], tuple(key_frames.timestamps[places].tolist()))
-        for video, places in key_frames.by_video().items()
-    ]
-    return Search(
-        looks,
-        open=lambda source: open_source(ava, source, threads=num_cores()),
-        path=lambda source: source_path(ava, source),
-        late=ava.late,
-    )
-
-
-def _of_folder(args: argparse.Namespace, console: Console) -> Search:
-    """Return a key frame a second of every video below a folder."""
-    root: Path = args.videos
-    names = videos_below(root)
-    if not names:
-        raise DataError(f"{root} holds no video: expected a folder with video files below it.")
-    search = Search(
-        [],
-        open=lambda source: Video(root / source.path, threads=num_cores()),
-        path=lambda source: root / source.path,
-    )
-    first = args.first_timestamp or 0.0
-    known: dict[str, Path] = {}
-    with CountProgress("lengths", len(names), unit="videos", console=console) as progress:
-        for name in names:
-            video = name.with_suffix("").as_posix()
-            if video in known:
-                raise DataError(
-                    f"{root / known[video]} and {root / name} would both be '{video}': rename one."
-                )
-            known[video] = name
-            try:
-                check_name(video)
-                with closing(Video(root / name)) as opened:
-                    fps = args.fps or opened.fps
-                    if not fps:
-                        raise DataError(f"{root / name} does not say its frame rate: give --fps.")
-                    times = one_a_second(opened.num_frames, fps=fps, first_timestamp=first)
-            except DataError as error:
-                search.broken[video if video.isprintable() else ascii(video)] = str(error)
-            else:
-                search.looks.append(Look(video, Source(name.as_posix(), fps, first), times))
-            progress.advance(1)
-    return search
 
 
 def _provider(args: argparse.Namespace, look: Look | None) -> PersonProvider:
