@@ -5,7 +5,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from statistics import median
+from statistics import median_low
 
 import av
 
@@ -131,7 +131,7 @@ def _remarks(video: Video) -> Iterator[Finding]:
     steps = [after - before for before, after in pairwise(times)]
     if not steps:
         return
-    usual = median(steps)
+    usual = median_low(steps)
     # Times are rounded, in mkv to 1 ms: a distance may be one tick more or less.
     uneven = [step for step in steps if abs(step - usual) > max(_UNEVEN * usual, 1.5)]
     if uneven:

@@ -27,7 +27,7 @@ def missing_bytes(path: Path) -> int:
         size = os.fstat(file.fileno()).st_size
         head = file.read(12)
         file.seek(0)
-        if head[4:8] == b"ftyp" or head[4:8] in _BOXES:
+        if head[4:8] in _BOXES:
             ends = _boxes(file, size)
         elif head[:4] == b"RIFF" and head[8:] == b"AVI ":
             ends = _chunks(file, size)

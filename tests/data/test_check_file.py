@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import av
 import cv2
 import pytest
 
@@ -9,6 +10,7 @@ from praxiscope.data.check_file import check_file
 from tests.data.make_videos import (
     copy_stream,
     numbered_picture,
+    pack_b_frames,
     write_sound,
     write_video,
 )
@@ -50,6 +52,43 @@ def test_nothing_is_said_of_cuts_without_encoding_of_rotation_and_of_one_frame(
     for suffix in ("mp4", "mkv"):
         assert kinds(copy_stream(whole, tmp_path / f"cut.{suffix}", start=17)) == []
     assert kinds(write_video(tmp_path / "one.mp4", 1)) == []
+
+
+def test_nothing_is_said_of_hidden_frames_packed_frames_late_starts_and_joined_fields(
+    tmp_path: Path,
+) -> None:
+    hidden = {"auto-alt-ref": "1", "lag-in-frames": "16"}
+    fields = {"x264-params": "interlaced=1"}
+    late = range(250, 290)
+    avi = write_video(tmp_path / "a.avi", 40, codec="mpeg4", container="avi")
+    for path in (
+        write_video(tmp_path / "a.webm", 40, codec="libvpx", options=hidden),
+        write_video(tmp_path / "a.ts", 40, options=fields),
+        write_video(tmp_path / "late.mkv", 40, times=late),
+        write_video(tmp_path / "late.mp4", 40, times=late),
+        pack_b_frames(avi, tmp_path / "packed.avi"),
+    ):
+        assert kinds(path, every_frame=True) == []
+
+
+@pytest.mark.parametrize("suffix", ["mp4", "mkv", "flv"])
+def test_sound_may_last_longer_than_the_pictures(tmp_path: Path, suffix: str) -> None:
+    pictures = write_video(tmp_path / "pictures.mp4", 5)
+    sound = write_sound(tmp_path / "sound.m4a", "aac")
+    path = tmp_path / f"both.{suffix}"
+    with (
+        av.open(str(pictures)) as first,
+        av.open(str(sound)) as second,
+        av.open(str(path), "w") as out,
+    ):
+        streams = (first.streams.video[0], second.streams.audio[0])
+        copies = [out.add_stream_from_template(stream) for stream in streams]
+        for file, copy in zip((first, second), copies, strict=True):
+            for packet in file.demux():
+                if packet.size:
+                    packet.stream = copy
+                    out.mux(packet)
+    assert kinds(path) == []
 
 
 def test_a_folder_of_images_is_decoded_too(tmp_path: Path) -> None:
