@@ -1,10 +1,12 @@
 """The pictures at the key frames of one video, at their full size, in one decode."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 
 from praxiscope.data.frames import FrameFolder
 from praxiscope.data.keyframes import key_frame_index
 from praxiscope.data.video import Video
+from praxiscope.errors import DataError
 from praxiscope.types import Frame
 
 
@@ -39,7 +41,10 @@ def key_pictures(
 
 def one_a_second(num_frames: int, *, fps: float, first_timestamp: float) -> tuple[float, ...]:
     """Return the timestamps of a video's key frames, of one at its start and at every second."""
-    seconds: list[float] = []
-    while int(len(seconds) * fps + 0.5) < num_frames:
-        seconds.append(round(first_timestamp + len(seconds), 6))
-    return tuple(seconds)
+    times: list[float] = []
+    with suppress(DataError):  # by the very rule that finds the frames, also where it rounds
+        while True:
+            time = round(first_timestamp + len(times), 6)
+            key_frame_index(time, num_frames, fps=fps, first_timestamp=first_timestamp)
+            times.append(time)
+    return tuple(times)
