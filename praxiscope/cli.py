@@ -12,6 +12,7 @@ from pathlib import Path
 
 from rich_argparse import RawDescriptionRichHelpFormatter
 
+from praxiscope.apps.options import add_cfg_options
 from praxiscope.errors import PraxiscopeError, unknown_name
 
 USER_ERROR, STOPPED = 2, 130
@@ -167,14 +168,7 @@ def _common_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _recipe_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--cfg-options",
-        nargs="+",
-        action="extend",
-        default=[],
-        metavar="FIELD=VALUE",
-        help="change the recipe, as schedule.epochs=1 test_views.clips=1",
-    )
+    add_cfg_options(parser, "change the recipe, as schedule.epochs=1 test_views.clips=1")
 
 
 def _predict_options(parser: argparse.ArgumentParser) -> None:

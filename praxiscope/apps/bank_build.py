@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
+from praxiscope.apps.options import add_cfg_options
 from praxiscope.apps.printing import print_line
 from praxiscope.errors import PraxiscopeError, RecipeError
 
@@ -39,7 +40,7 @@ def add_build_options(parser: argparse.ArgumentParser) -> None:
     add("--gpus", type=int, help="devices of this machine (default: all GPUs)")
     add("--launcher", choices=("none", "pytorch", "slurm"), default="none")
     add("--local_rank", "--local-rank", type=int, help=argparse.SUPPRESS)
-    add("--cfg-options", nargs="+", action="extend", default=[], metavar="FIELD=VALUE")
+    add_cfg_options(parser)
 
 
 def build(args: argparse.Namespace) -> int:

@@ -4,7 +4,9 @@ Imports are light: the command line shows the options of every command.
 """
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 from rich_argparse import RawDescriptionRichHelpFormatter
 
@@ -15,73 +17,29 @@ from praxiscope.apps import (
     data_lists,
     data_proposals_options,
 )
+from praxiscope.apps.options import add_cfg_options
+
+
+class Action(NamedTuple):
+    """One action: what it does, in a line and in more, and its options."""
+
+    text: str
+    more: str
+    add_options: Callable[[argparse.ArgumentParser], None]
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the actions, each with its options."""
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
-    text = "Find what is wrong with data in AVA's format before training on it."
-    doctor = actions.add_parser(
-        "doctor",
-        help=text,
-        description=f"{text} Exit status: 0 in order, perhaps with warnings; 1 training would stop "
-        "or mAP be 0; 2 wrong options.",
-        formatter_class=RawDescriptionRichHelpFormatter,
-        allow_abbrev=False,
-    )
-    _doctor_options(doctor)
-    text = "Build the lists that recipes read from a dataset's official annotation files."
-    lists = actions.add_parser(
-        "lists",
-        help=text,
-        description=f"{text} What is not on disk is left out, and named in missing_SPLIT.txt. Exit "
-        "status: 0 lists written; 1 written, but something that is there cannot be used; 2 nothing "
-        "written.",
-        formatter_class=RawDescriptionRichHelpFormatter,
-        allow_abbrev=False,
-    )
-    data_lists.add_options(lists)
-    text = "Download the files of a list of addresses: tried again, resumed, checked."
-    downloaded = actions.add_parser(
-        "download",
-        help=text,
-        description=f"{text} Run again, it does what is missing. Exit status: 0 all there; 1 some "
-        "failed, which failed.txt lists; 2 wrong options or list, or the disk is full.",
-        formatter_class=RawDescriptionRichHelpFormatter,
-        allow_abbrev=False,
-    )
-    data_download.add_options(downloaded)
-    text = "Turn exports of annotation tools into lists in AVA's format."
-    imported = actions.add_parser(
-        "import",
-        help=text,
-        description=f"{text} Exit status: 0 imported; 1 imported, but for videos that cannot be "
-        "used; 2 nothing written.",
-        formatter_class=RawDescriptionRichHelpFormatter,
-        allow_abbrev=False,
-    )
-    data_import.add_options(imported)
-    text = "Find the persons at key frames, as the proposals that detection recipes read."
-    proposals = actions.add_parser(
-        "proposals",
-        help=text,
-        description=f"{text} Run again, it goes on where it stopped: finished videos are kept in "
-        "OUT.parts. Exit status: 0 all done; 1 some videos are broken, which are listed; 2 wrong "
-        "options.",
-        formatter_class=RawDescriptionRichHelpFormatter,
-        allow_abbrev=False,
-    )
-    data_proposals_options.add_options(proposals)
-    text = "Read and decode videos, and report those that are broken or odd."
-    checked = actions.add_parser(
-        "check",
-        help=text,
-        description=f"{text} Stopped and run again, it goes on. Exit status: 0 all can be used, "
-        "perhaps with remarks; 1 some cannot; 2 wrong options.",
-        formatter_class=RawDescriptionRichHelpFormatter,
-        allow_abbrev=False,
-    )
-    _check_options(checked)
+    for name, (text, more, add) in _ACTIONS.items():
+        action = actions.add_parser(
+            name,
+            help=text,
+            description=f"{text} {more}",
+            formatter_class=RawDescriptionRichHelpFormatter,
+            allow_abbrev=False,
+        )
+        add(action)
     data_convert_options.add_actions(actions, RawDescriptionRichHelpFormatter)
 
 
@@ -115,14 +73,7 @@ def _doctor_options(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("recipe", nargs="?", help="a detection recipe: a file, or the name of a published one")
     add("--split", choices=("train", "val", "test"), help="one of its lists (default: all)")
-    add(
-        "--cfg-options",
-        nargs="+",
-        action="extend",
-        default=[],
-        metavar="FIELD=VALUE",
-        help="change the recipe",
-    )
+    add_cfg_options(parser)
     add("--videos", type=int, metavar="N", help="open N videos at most (default: all)")
     add("--json", type=Path, metavar="FILE", help="write the findings as JSON too")
     files = parser.add_argument_group(
@@ -184,3 +135,43 @@ def _check_options(parser: argparse.ArgumentParser) -> None:
 
 def _seconds_or_none(text: str) -> float | None:
     return None if text.lower() == "none" else float(text)
+
+
+_ACTIONS = {
+    "doctor": Action(
+        "Find what is wrong with data in AVA's format before training on it.",
+        "Exit status: 0 in order, perhaps with warnings; 1 training would stop or mAP be 0; 2 "
+        "wrong options.",
+        _doctor_options,
+    ),
+    "lists": Action(
+        "Build the lists that recipes read from a dataset's official annotation files.",
+        "What is not on disk is left out, and named in missing_SPLIT.txt. Exit status: 0 lists "
+        "written; 1 written, but something that is there cannot be used; 2 nothing written.",
+        data_lists.add_options,
+    ),
+    "download": Action(
+        "Download the files of a list of addresses: tried again, resumed, checked.",
+        "Run again, it does what is missing. Exit status: 0 all there; 1 some failed, which "
+        "failed.txt lists; 2 wrong options or list, or the disk is full.",
+        data_download.add_options,
+    ),
+    "import": Action(
+        "Turn exports of annotation tools into lists in AVA's format.",
+        "Exit status: 0 imported; 1 imported, but for videos that cannot be used; 2 nothing "
+        "written.",
+        data_import.add_options,
+    ),
+    "proposals": Action(
+        "Find the persons at key frames, as the proposals that detection recipes read.",
+        "Run again, it goes on where it stopped: finished videos are kept in OUT.parts. Exit "
+        "status: 0 all done; 1 some videos are broken, which are listed; 2 wrong options.",
+        data_proposals_options.add_options,
+    ),
+    "check": Action(
+        "Read and decode videos, and report those that are broken or odd.",
+        "Stopped and run again, it goes on. Exit status: 0 all can be used, perhaps with remarks; "
+        "1 some cannot; 2 wrong options.",
+        _check_options,
+    ),
+}

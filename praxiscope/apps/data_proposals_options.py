@@ -3,20 +3,15 @@
 import argparse
 from pathlib import Path
 
+from praxiscope.apps.options import add_cfg_options
+
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of the action."""
     add = parser.add_argument
     add("recipe", nargs="?", help="a detection recipe: a file, or the name of a published one")
     add("--split", choices=("train", "val", "test"), help="which of its lists (default: val)")
-    add(
-        "--cfg-options",
-        nargs="+",
-        action="extend",
-        default=[],
-        metavar="FIELD=VALUE",
-        help="change the recipe",
-    )
+    add_cfg_options(parser)
     add(
         "--videos",
         type=Path,

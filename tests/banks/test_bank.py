@@ -1,6 +1,7 @@
 import json
 import pickle
 import re
+import resource
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,8 @@ from praxiscope.banks.bank import Bank
 from praxiscope.banks.layout import Rows, write_layout
 from praxiscope.errors import DataError
 from tests.banks.banks import CHANNELS, rows_of, window_by_hand, write_bank
+
+STATM = Path("/proc/self/statm")
 
 videos = st.dictionaries(
     st.sampled_from(["a", "b/1", "ä", "a" * 40]),
@@ -141,6 +144,7 @@ def test_the_arrays_of_a_bank_cannot_be_written_to(tmp_path: Path) -> None:
         assert not array.flags.writeable
 
 
+@pytest.mark.skipif(not STATM.exists(), reason="only Linux says how much of a process is in memory")
 def test_opening_a_large_bank_reads_next_to_nothing(tmp_path: Path) -> None:
     rows = Rows(np.arange(20_000, dtype=np.int32), np.ones((20_000, 256), np.float16))
     names = [f"video {number}" for number in range(10)]
@@ -149,10 +153,8 @@ def test_opening_a_large_bank_reads_next_to_nothing(tmp_path: Path) -> None:
     assert path.stat().st_size > 100_000_000
 
     def resident() -> int:
-        return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
+        return int(STATM.read_text().split()[1]) * resource.getpagesize()
 
-    if not Path("/proc/self/statm").exists():
-        pytest.skip("the system does not say how much is in memory")
     write_bank(tmp_path / "small", {}).window("v", 1)  # what is loaded once
     before = resident()
     bank = Bank(path)

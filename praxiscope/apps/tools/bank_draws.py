@@ -14,6 +14,7 @@ from statistics import fmean, stdev
 import torch
 from rich.console import Console
 
+from praxiscope.apps.options import add_cfg_options
 from praxiscope.apps.predict import find_device
 from praxiscope.apps.printing import print_line, print_table
 from praxiscope.banks.windows import WithWindows
@@ -63,7 +64,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--device", help="cpu, cuda, cuda:1 ... (default: a GPU if there is one)")
     add("--skip-broken", action="store_true", help="leave out key frames that cannot be decoded")
     add("--out", type=Path, metavar="JSON", help="write the figures")
-    add("--cfg-options", nargs="+", action="extend", default=[], metavar="FIELD=VALUE")
+    add_cfg_options(parser)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from rich.console import Console
 from rich.table import Table
 
+from praxiscope.apps.options import add_cfg_options
 from praxiscope.checks import check_whole
 from praxiscope.data.batch import collate
 from praxiscope.data.lists import Record, VideoList
@@ -108,7 +109,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("config", help="a recipe: a file, or the name of a published one")
     add("--split", default="train", choices=("train", "val", "test"), help="default: train")
     add("--num-videos", type=int, default=NUM_VIDEOS, help="videos to load (default: 256)")
-    add("--cfg-options", nargs="+", action="extend", default=[], metavar="FIELD=VALUE")
+    add_cfg_options(parser)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -9,6 +9,7 @@ from statistics import fmean, median
 import torch
 from rich.console import Console
 
+from praxiscope.apps.options import add_cfg_options
 from praxiscope.apps.predict import find_device
 from praxiscope.checks import check_whole
 from praxiscope.engine.testing import fuse_conv_bn
@@ -54,7 +55,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--device", help="cpu, cuda, cuda:1 ... (default: a GPU if there is one)")
     add("--num-videos", type=int, help="videos that are timed (default: 200; on a CPU 10)")
     add("--max-testing-views", type=int, help="views in the model at a time (default: recipe's)")
-    add("--cfg-options", nargs="+", action="extend", default=[], metavar="FIELD=VALUE")
+    add_cfg_options(parser)
 
 
 def run(args: argparse.Namespace) -> int:

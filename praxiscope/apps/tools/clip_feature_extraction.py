@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from rich.console import Console
 
+from praxiscope.apps.options import add_cfg_options
 from praxiscope.apps.predict import find_device
 from praxiscope.checks import check_whole
 from praxiscope.data.list_formats import read_text
@@ -55,7 +56,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--frame-interval", type=int, help="frames between a clip's frames (default: recipe's)")
     add("--fuse-conv-bn", action="store_true", help="fold norms into convolutions")
     add("--device", help="cpu, cuda, cuda:1 ... (default: a GPU if there is one)")
-    add("--cfg-options", nargs="+", action="extend", default=[], metavar="FIELD=VALUE")
+    add_cfg_options(parser)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from praxiscope.apps.options import add_cfg_options
 from praxiscope.apps.plots import check_plot, new_figure, save_figure, show
 from praxiscope.data.list_formats import read_text
 from praxiscope.data.lists import class_names
@@ -49,7 +50,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--label-file", type=Path, help="class names, one a line (default: those of the list)")
     add("--target-classes", type=int, nargs="+", default=[], help="show these classes only")
     add("--cmap", default="viridis", help="a colour map of matplotlib (default: viridis)")
-    add("--cfg-options", nargs="+", action="extend", default=[], metavar="FIELD=VALUE")
+    add_cfg_options(parser)
 
 
 def run(args: argparse.Namespace) -> int:

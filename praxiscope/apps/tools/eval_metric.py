@@ -5,6 +5,7 @@ import ast
 from collections.abc import Sequence
 from pathlib import Path
 
+from praxiscope.apps.options import add_cfg_options
 from praxiscope.apps.tools.report_map import add_truth, read_evaluation
 from praxiscope.engine.scores import as_truth, read_test
 from praxiscope.errors import PraxiscopeError, unknown_name
@@ -23,7 +24,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         metavar="METRIC",
         help="top_k_accuracy, mean_class_accuracy ... (default: the recipe's); mAP of detections",
     )
-    add("--cfg-options", nargs="+", action="extend", default=[], metavar="FIELD=VALUE")
+    add_cfg_options(parser)
     add("--eval-options", nargs="+", default=[], metavar="topk=1,5", help="of top_k_accuracy")
     add_truth(parser)
 

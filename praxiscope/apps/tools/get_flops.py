@@ -4,6 +4,7 @@ import argparse
 
 import torch
 
+from praxiscope.apps.options import add_cfg_options
 from praxiscope.checks import check_whole
 from praxiscope.errors import PraxiscopeError
 from praxiscope.models.complexity import complexity
@@ -28,7 +29,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "detection frames of 256 x 340)",
     )
     add("--boxes", type=int, default=1, help="persons in each clip, of detection (default: 1)")
-    add("--cfg-options", nargs="+", action="extend", default=[], metavar="FIELD=VALUE")
+    add_cfg_options(parser)
 
 
 def run(args: argparse.Namespace) -> int:

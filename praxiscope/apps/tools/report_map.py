@@ -14,6 +14,7 @@ from praxiscope.apps.class_table import (
     print_class_table,
     write_class_table,
 )
+from praxiscope.apps.options import add_cfg_options
 from praxiscope.apps.plots import check_plot, new_figure, save_figure
 from praxiscope.data.ava_lists import AvaList
 from praxiscope.engine.detections import Truth, read_detections, truth_of
@@ -43,7 +44,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("detections", type=Path, help="what a test wrote with --out (.csv) or --dump (.pkl)")
     add("--config", help="the recipe of the test, whose test list has the files")
-    add("--cfg-options", nargs="+", action="extend", default=[], metavar="FIELD=VALUE")
+    add_cfg_options(parser)
     add_truth(parser)
     add("--out", type=Path, metavar="TABLE", help="write the table: .csv or .json")
     add("--plot", type=Path, help="write a bar for each class: .png, .pdf or .svg")
